@@ -1,0 +1,61 @@
+"""An account (tenant), its users, and the actor behind every change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a user may do: admins everything, agents their daily work."""
+
+    ADMIN = "admin"
+    AGENT = "agent"
+
+
+class UserStatus(StrEnum):
+    """An inactive user neither signs in nor sends."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+
+
+class UnknownMeans(StrEnum):
+    """What happens to a doubt nobody settled in time: a person is asked, or it counts as sent."""
+
+    ASK = "ask"
+    SENT = "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A tenant. Every row belongs to exactly one."""
+
+    id: int
+    name: str
+    time_zone: str
+    postal_address: str | None
+    sequences_enabled: bool
+    unknown_means: UnknownMeans
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Someone who signs in, on whose behalf enrollments send; also the actor behind a change."""
+
+    account_id: int
+    id: int
+    name: str
+    email: str
+    role: Role
+    status: UserStatus
+    time_zone: str | None
+    mailbox_id: int | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the user may sign in, send and be given tasks."""
+        return self.status is UserStatus.ACTIVE

@@ -1,0 +1,255 @@
+"""Every error Drumbeat raises, as one tree; a class's docstring is its message.
+
+DrumbeatError
+|-- Refused                      the caller's to mend
+|   |-- NotFound
+|   |-- Unauthorized
+|   |   |-- CredentialMissing
+|   |   |-- CredentialMalformed
+|   |   `-- CredentialExpired
+|   |-- Forbidden
+|   |   |-- InsufficientScope
+|   |   `-- SequencesDisabled
+|   |-- Malformed                the request cannot be read
+|   |   |-- MalformedBody
+|   |   |-- MalformedParameter
+|   |   `-- MalformedHeader
+|   |-- Invalid                  the request was read; a named field is wrong
+|   |   |-- UnknownField
+|   |   |-- MissingField
+|   |   |-- BlankField
+|   |   |-- WrongType
+|   |   |-- IncorrectValue
+|   |   |   `-- Unsendable       it cannot stand in the header of a letter
+|   |   `-- AlreadyExists
+|   |-- InvalidMany              several of those at once
+|   |-- NotNow                   acceptable later, not in the present state
+|   |   |-- SequenceNotActive
+|   |   |-- SequenceEmpty
+|   |   |-- VariantUnavailable
+|   |   `-- ActorUnavailable
+|   |-- NoEligibleContacts
+|   |-- TemplateSyntax
+|   |   `-- TemplateFails        it parses, yet cannot be rendered
+|   `-- InFile                   a refusal with the file and line that caused it
+|-- MissingTags                  a letter cannot be written for this person
+|-- Misconfigured                the operator's to mend, at start
+|   |-- MasterKeyMissing
+|   |-- MasterKeyWrong
+|   |-- DatabaseUnsafe
+|   |-- PortUnavailable
+|   `-- TestClockRefused
+`-- Unavailable                  the world is in the way; trying again later may work
+    |-- DatabaseBusy
+    `-- DatabaseUnwritable
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from inspect import cleandoc
+from typing import Any
+
+
+class DrumbeatError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, detail: str = "", *, field: str | None = None) -> None:
+        self.detail = detail
+        self.field = field
+        super().__init__(f"{self.message} {detail}".strip())
+
+    @property
+    def message(self) -> str:
+        """The sentence of the class's docstring."""
+        return cleandoc(type(self).__doc__ or "").split("\n\n")[0].replace("\n", " ")
+
+
+class Refused(DrumbeatError):
+    """The request was refused."""
+
+
+class NotFound(Refused):
+    """There is no such record."""
+
+
+class Unauthorized(Refused):
+    """The request is not authorized."""
+
+
+class CredentialMissing(Unauthorized):
+    """The request carries no token or key."""
+
+
+class CredentialMalformed(Unauthorized):
+    """The token or key does not look like one."""
+
+
+class CredentialExpired(Unauthorized):
+    """The token or key has expired."""
+
+
+class Forbidden(Refused):
+    """The request is not allowed."""
+
+
+class InsufficientScope(Forbidden):
+    """The credential lacks the scope this needs."""
+
+
+class SequencesDisabled(Forbidden):
+    """Sequences are switched off for this account."""
+
+
+class Malformed(Refused):
+    """The request cannot be read."""
+
+
+class MalformedBody(Malformed):
+    """The body cannot be read."""
+
+
+class MalformedParameter(Malformed):
+    """A query parameter is not acceptable."""
+
+
+class MalformedHeader(Malformed):
+    """A header is not acceptable."""
+
+
+class Invalid(Refused):
+    """A field is not acceptable."""
+
+
+class UnknownField(Invalid):
+    """There is no such field."""
+
+
+class MissingField(Invalid):
+    """The field is required."""
+
+
+class BlankField(Invalid):
+    """The field must not be blank."""
+
+
+class WrongType(Invalid):
+    """The field has the wrong type."""
+
+
+class IncorrectValue(Invalid):
+    """The field's value is not acceptable."""
+
+
+class Unsendable(IncorrectValue, ValueError):
+    """The value cannot stand in the header of a letter."""
+
+
+class AlreadyExists(Invalid):
+    """There is one already."""
+
+
+class InvalidMany(Refused):
+    """Several fields are not acceptable."""
+
+    def __init__(self, errors: Sequence[Invalid]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(f"{e.field}: {e}" for e in errors))
+
+
+class NotNow(Refused):
+    """This is not possible in the present state."""
+
+
+class SequenceNotActive(NotNow):
+    """The sequence is not active."""
+
+
+class SequenceEmpty(NotNow):
+    """The sequence has no steps."""
+
+
+class VariantUnavailable(NotNow):
+    """Variant B is not active or has no steps."""
+
+
+class ActorUnavailable(NotNow):
+    """There is no active user on whose behalf to send."""
+
+
+class NoEligibleContacts(Refused):
+    """Every contact is invalid or unsubscribed."""
+
+    def __init__(self, results: Sequence[Mapping[str, Any]]) -> None:
+        self.results = tuple(results)
+        super().__init__()
+
+
+class TemplateSyntax(Refused):
+    """The template does not parse."""
+
+    def __init__(self, detail: str, *, part: str, line: int | None = None) -> None:
+        self.part = part
+        self.line = line
+        where = f"{part}, line {line}" if line else part
+        super().__init__(f"In {where}: {detail}", field=part)
+
+
+class TemplateFails(TemplateSyntax):
+    """The template cannot be rendered."""
+
+
+class InFile(Refused):
+    """The file is not acceptable."""
+
+    def __init__(self, detail: str, *, file: str, line: int) -> None:
+        self.file = file
+        self.line = line
+        super().__init__(detail, field=f"{file}:{line}")
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.detail}"
+
+
+class MissingTags(DrumbeatError):
+    """The letter needs values this person does not have."""
+
+    def __init__(self, tags: Sequence[str]) -> None:
+        self.tags = tuple(tags)
+        super().__init__(", ".join(tags))
+
+
+class Misconfigured(DrumbeatError):
+    """Drumbeat is not set up to start."""
+
+
+class MasterKeyMissing(Misconfigured):
+    """The master key that encrypted this database is missing."""
+
+
+class MasterKeyWrong(Misconfigured):
+    """The master key does not fit this database."""
+
+
+class DatabaseUnsafe(Misconfigured):
+    """The database's settings would break the promise never to send twice."""
+
+
+class PortUnavailable(Misconfigured):
+    """The address to listen on cannot be used."""
+
+
+class TestClockRefused(Misconfigured):
+    """The test clock may not run."""
+
+
+class Unavailable(DrumbeatError):
+    """This cannot be done at the moment; try again later."""
+
+
+class DatabaseBusy(Unavailable):
+    """The database is busy."""
+
+
+class DatabaseUnwritable(Unavailable):
+    """The database cannot be written: it is read-only or full."""

@@ -1,0 +1,127 @@
+"""Leads and contacts, their addresses, and the fields merge tags may see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
+
+from drumbeat.domain.errors import IncorrectValue
+from drumbeat.domain.unsubscribe import mac
+
+# What the libraries accept too, for the addresses and numbers nearly everybody has; a property test
+# holds these against them.
+_PLAIN_EMAIL = re.compile(
+    r"[a-z0-9]{1,30}(?:[._+-][a-z0-9]{1,20}){0,2}@(?:[a-z0-9]{2,30}\.){1,3}"
+    r"(?!(?:arpa|invalid|local|localhost|onion)\Z)[a-z]{2,20}\Z",
+    re.IGNORECASE | re.ASCII,
+)
+# Postmaster@ and postmaster@ are one mailbox (RFC 2142).
+_ROLES = frozenset(CASE_INSENSITIVE_MAILBOX_NAMES)
+_PLAIN_NANP = re.compile(r"\+1[2-9][0-9]{9}\Z", re.ASCII)
+
+
+class PersonKind(StrEnum):
+    """The two kinds of person; each kind has its own ids."""
+
+    LEAD = "lead"
+    CONTACT = "contact"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A lead or a contact; `custom` holds the account's own fields."""
+
+    account_id: int
+    kind: PersonKind
+    id: int
+    first_name: str | None
+    last_name: str | None
+    organization_name: str | None
+    title: str | None
+    email: str | None
+    address_hash: str | None
+    phone: str | None
+    time_zone: str | None
+    owner_id: int
+    creator_id: int
+    created_at: datetime
+    updated_at: datetime
+    custom: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """First and last name, as a letter's To shows them."""
+        return " ".join(part for part in (self.first_name, self.last_name) if part)
+
+
+def person_values(person: Person) -> dict[str, Any]:
+    """What merge tags may see of a person, as `person.*`, `lead.*` and `contact.*`."""
+    return {
+        "first_name": person.first_name,
+        "last_name": person.last_name,
+        "name": person.name,
+        "organization_name": person.organization_name,
+        "title": person.title,
+        "email": person.email,
+        "phone": person.phone,
+        "custom": dict(person.custom),
+    }
+
+
+def address_key(email: str) -> str:
+    """The human behind the address: the e-mail trimmed and case-folded."""
+    return email.strip().casefold()
+
+
+def address_hash(key: bytes, account_id: int, email: str) -> str:
+    """The address key as a keyed hash of its account: 32 hex digits."""
+    return mac(key, "address", account_id, address_key(email))[:16].hex()
+
+
+def normalize_email(text: str) -> str:
+    """The address in its normal form; IncorrectValue on `email` says what is wrong with it."""
+    text = text.strip()
+    if _PLAIN_EMAIL.match(text):
+        local, _, domain = text.rpartition("@")
+        if local.lower() in _ROLES:
+            local = local.lower()
+        return f"{local}@{domain.lower()}"
+    return _validated_email(text)
+
+
+@lru_cache(maxsize=4096)
+def _validated_email(text: str) -> str:
+    if len(text) > 254:
+        raise IncorrectValue("An e-mail address has at most 254 characters.", field="email")
+    try:
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError as error:
+        raise IncorrectValue(str(error), field="email") from None
+
+
+def normalize_phone(text: str) -> str:
+    """The number in E.164 (+15551234567); IncorrectValue on `phone` if it is none with a country code."""
+    text = text.strip()
+    if _PLAIN_NANP.match(text):
+        return text
+    return _parsed_phone(text)
+
+
+@lru_cache(maxsize=4096)
+def _parsed_phone(text: str) -> str:
+    try:
+        number = phonenumbers.parse(text, None)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_possible_number(number):
+        raise IncorrectValue("Write the number with its country code, such as +15551234567.", field="phone")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -1,0 +1,304 @@
+"""Subject, body, merge tags, attachments: render them, or say which tags are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from inspect import signature
+from io import StringIO
+from typing import Any, Final, cast
+
+from liquid import BoundTemplate
+from liquid.ast import Node
+from liquid.builtin.expressions import FilteredExpression, Path
+from liquid.builtin.expressions.filtered import Filter
+from liquid.builtin.expressions.primitive import IntegerLiteral, RangeLiteral
+from liquid.builtin.output import OutputNode
+from liquid.builtin.tags.assign_tag import AssignNode
+from liquid.builtin.tags.for_tag import BreakNode, ContinueNode
+from liquid.exceptions import LiquidError, LiquidSyntaxError
+from liquid.expression import Expression
+
+from drumbeat.domain.dialect import HTML, TEXT, MergeLanguage, check_marks
+from drumbeat.domain.errors import MissingTags, TemplateFails, TemplateSyntax
+from drumbeat.domain.merge import (
+    LOOP_LIMIT,
+    ROOTS,
+    MergeContext,
+    is_nothing,
+    join_tag,
+    split_tag,
+    tag_path,
+)
+from drumbeat.domain.plaintext import one_line, plain_text
+
+OUTPUT_LIMIT: Final = 1_000_000
+SOURCE_LIMIT: Final = 200_000
+
+Scalar = str | int | float | bool
+Frozen = dict[str, Scalar | list[Scalar]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file sent with a letter; its bytes live elsewhere under their SHA-256 in hex, `size` counts them."""
+
+    name: str
+    content_type: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateText:
+    """A template as its author wrote it, in Liquid; at least one of the bodies is there."""
+
+    subject: str
+    html: str | None
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What one person gets: a subject of one line, and the bodies."""
+
+    subject: str
+    html: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template ready to render, by several threads at a time.
+
+    `tags` are all tags it mentions; `undefaulted` those it may show without a `default`, in their order.
+    """
+
+    tags: frozenset[str]
+    undefaulted: tuple[str, ...]
+    _subject: _Part
+    _html: _Part | None
+    _text: _Part | None
+
+    def render(self, values: Mapping[str, Any]) -> Rendered:
+        """The letter for nested values; raises MissingTags with every tag it lacks, or TemplateFails."""
+        missing: dict[str, None] = {}
+        subject = self._subject.render(values, missing)
+        html = self._html.render(values, missing) if self._html else None
+        text = self._text.render(values, missing) if self._text else None
+        if missing:
+            raise MissingTags(tuple(missing))
+        return Rendered(one_line(subject), html, plain_text(html or "") if text is None else text)
+
+
+@dataclass(frozen=True, slots=True)
+class LineTemplate:
+    """One line of text with tags, as in a task; a missing tag shows as nothing."""
+
+    tags: frozenset[str]
+    _line: _Part
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """The line for nested values, as far as it can be written."""
+        buffer = StringIO()
+        with suppress(TemplateFails):
+            self._line.write(values, {}, buffer)
+        return one_line(buffer.getvalue())
+
+
+@lru_cache(maxsize=256)
+def compile_template(source: TemplateText) -> Template:
+    """The template of a source, from a cache; TemplateSyntax names the part and line that do not parse."""
+    if source.html is None and source.text is None:
+        raise TemplateSyntax("the template has neither an HTML nor a text body", part="text")
+    subject = _compile("subject", source.subject, TEXT)
+    html = None if source.html is None else _compile("html", source.html, HTML)
+    text = None if source.text is None else _compile("text", source.text, TEXT)
+    parts = [part for part in (subject, html, text) if part]
+    return Template(
+        tags=frozenset(tag for part in parts for tag in part.tags),
+        undefaulted=tuple(dict.fromkeys(tag for part in parts for tag in part.undefaulted)),
+        _subject=subject,
+        _html=html,
+        _text=text,
+    )
+
+
+@lru_cache(maxsize=256)
+def compile_text(source: str) -> LineTemplate:
+    """The line of a task's content, from a cache; raises TemplateSyntax."""
+    line = _compile("text", source, TEXT)
+    return LineTemplate(tags=frozenset(line.tags), _line=line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    name: str
+    source: str
+    bound: BoundTemplate
+    tags: tuple[str, ...]
+    undefaulted: tuple[str, ...]
+
+    def render(self, values: Mapping[str, Any], missing: dict[str, None]) -> str:
+        buffer = StringIO()
+        self.write(values, missing, buffer)
+        return buffer.getvalue()
+
+    def write(self, values: Mapping[str, Any], missing: dict[str, None], buffer: StringIO) -> None:
+        context = MergeContext(self.bound, values, missing)
+        try:
+            for node in self.bound.nodes:
+                node.render(context, buffer)
+        except Exception as error:  # whatever a template does wrong, it is the template's fault
+            raise TemplateFails(_reason(error), part=self.name, line=_line(error, self.source)) from error
+        if buffer.tell() > OUTPUT_LIMIT:
+            raise TemplateFails(f"it is longer than {OUTPUT_LIMIT} characters", part=self.name)
+
+
+def _compile(name: str, source: str, language: MergeLanguage) -> _Part:
+    if len(source) > SOURCE_LIMIT:
+        raise TemplateSyntax(f"it is longer than {SOURCE_LIMIT} characters", part=name)
+    try:
+        check_marks(source)
+        bound = language.from_string(source)
+        reading = _Reading(bound)
+        reading.read(bound.nodes, frozenset())
+    except (LiquidError, RecursionError) as error:
+        raise TemplateSyntax(_reason(error), part=name, line=_line(error, source)) from error
+    return _Part(name, source, bound, tuple(reading.tags), tuple(reading.undefaulted))
+
+
+def _reason(error: Exception) -> str:
+    return str(error.message if isinstance(error, LiquidError) else error) or type(error).__name__
+
+
+def _line(error: Exception, source: str) -> int | None:
+    token = error.token if isinstance(error, LiquidError) else None
+    if token is None:
+        return None
+    # What was never closed is noticed at the end only, which has no place in the source.
+    end = token.start_index if token.start_index >= 0 else len(source)
+    return source.count("\n", 0, end) + 1
+
+
+class _Reading:
+    """What a parsed template mentions, in its order; refuses what could only fail at a render."""
+
+    def __init__(self, bound: BoundTemplate) -> None:
+        self.bound = bound
+        self.context = MergeContext(bound, {}, {})
+        self.tags: dict[str, None] = {}
+        self.undefaulted: dict[str, None] = {}
+        self.assigned: dict[str, list[str]] = {}
+
+    def read(self, nodes: Iterable[Node], block: frozenset[str]) -> None:
+        """Read nodes within a block that brings names of its own."""
+        for node in nodes:
+            if isinstance(node, BreakNode | ContinueNode) and "forloop" not in block:
+                raise LiquidSyntaxError("break and continue belong inside a for", token=node.token)
+            for expression in node.expressions():
+                self._expression(expression, block)
+            if isinstance(node, OutputNode):
+                self.undefaulted.update(dict.fromkeys(self._shown(node.expression)))
+            for name in (*node.template_scope(), *node.block_scope()):
+                if name in ROOTS:
+                    raise LiquidSyntaxError(f"'{name}' cannot be given another value", token=node.token)
+            for name in node.template_scope():
+                shown = self._shown(node.expression) if isinstance(node, AssignNode) else []
+                self.assigned.setdefault(str(name), []).extend(shown)
+            self.read(node.children(self.context), block | set(map(str, node.block_scope())))
+
+    def _expression(self, expression: Expression, block: frozenset[str]) -> None:
+        if isinstance(expression, Path):
+            self._path(expression, block)
+        if isinstance(expression, RangeLiteral):
+            _check_range(expression)
+        if isinstance(expression, FilteredExpression):
+            for used in expression.filters or ():
+                self._check_filter(used)
+        for child in expression.children():
+            self._expression(child, block)
+
+    def _path(self, path: Path, block: frozenset[str]) -> None:
+        root = path.path[0]
+        if not isinstance(root, str):
+            raise LiquidSyntaxError(f"'{path!s:.60}' names nothing", token=path.token)
+        if root in ROOTS:
+            names = tag_path(path.path)
+            if names is None or any(isinstance(segment, Path) for segment in path.path):
+                raise LiquidSyntaxError(f"'{path!s:.60}' must name one field", token=path.token)
+            self.tags[join_tag(names)] = None
+        elif root not in block and root not in self.assigned:
+            raise LiquidSyntaxError(f"there is no '{root}'", token=path.token)
+
+    def _check_filter(self, used: Filter) -> None:
+        function = self.bound.env.filters.get(used.name)
+        if function is None:
+            raise LiquidSyntaxError(f"there is no filter '{used.name}'", token=used.token)
+        names = [getattr(argument, "name", None) for argument in used.args]
+        named: dict[str, object] = dict.fromkeys(name for name in names if name)
+        if getattr(function, "with_environment", False):
+            named["environment"] = None
+        try:
+            signature(function).bind(None, *(None for name in names if not name), **named)
+        except TypeError as error:
+            raise LiquidSyntaxError(f"{used.name}: {error}", token=used.token) from error
+
+    def _shown(self, expression: Expression) -> list[str]:
+        """The tags an output may show, less those a `default` stands in for."""
+        filtered = cast(FilteredExpression, expression)
+        shown = self._sources(filtered.left)
+        for used in filtered.filters or ():
+            if used.name == "default":
+                shown = []
+            shown += [tag for argument in used.args for tag in self._sources(argument.value)]
+        return shown
+
+    def _sources(self, expression: Expression) -> list[str]:
+        if not isinstance(expression, Path):
+            return []
+        if expression.path[0] in ROOTS:
+            return [join_tag(tag_path(expression.path) or ())]
+        return self.assigned.get(str(expression.path[0]), [])
+
+
+def _check_range(expression: RangeLiteral) -> None:
+    # Anything but two written numbers could ask for memory without end before a limit is met.
+    start, stop = expression.start, expression.stop
+    if not (isinstance(start, IntegerLiteral) and isinstance(stop, IntegerLiteral)):
+        raise LiquidSyntaxError("a range needs two whole numbers", token=expression.token)
+    if stop.value - start.value >= LOOP_LIMIT:
+        raise LiquidSyntaxError(f"a range of more than {LOOP_LIMIT}", token=expression.token)
+
+
+def freeze(tags: Iterable[str], values: Mapping[str, Any]) -> Frozen:
+    """Of nested values only what the tags read, flat and fit for JSON; what is missing is left out."""
+    frozen: Frozen = {}
+    for tag in sorted(tags):
+        value: Any = values
+        for name in split_tag(tag):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if not is_nothing(value):
+            frozen[tag] = [_scalar(item) for item in value] if isinstance(value, list | tuple) else _scalar(value)
+    return frozen
+
+
+def _scalar(value: object) -> Scalar:
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if isinstance(value, str | int | float) else str(value)
+
+
+def thaw(frozen: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested values that `freeze` made flat, for `render`."""
+    values: dict[str, Any] = {}
+    for tag, value in frozen.items():
+        *groups, name = split_tag(tag)
+        group = values
+        for key in groups:
+            group = group.setdefault(key, {})
+        group[name] = value
+    return values

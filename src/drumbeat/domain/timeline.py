@@ -1,0 +1,269 @@
+"""Estimates, overdue, and explain(): what holds an enrollment, since when, until when, who can lift it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from drumbeat.domain.account import Account, User
+from drumbeat.domain.delivery import FailureReason
+from drumbeat.domain.enrollment import ActionStatus, Done, Enrollment, State
+from drumbeat.domain.sequence import Step
+
+LATE_AFTER = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of an enrollment as it is shown: what ran, what is planned and when."""
+
+    position: int
+    step: Step
+    status: ActionStatus
+    executed_at: datetime | None = None
+    estimated_at: datetime | None = None
+    overdue: bool = False
+    failure_reason: FailureReason | None = None
+    task_id: int | None = None
+
+
+def timeline(
+    enrollment: Enrollment,
+    done: Mapping[int, Done],
+    now: datetime,
+    task_due_at: datetime | None = None,
+) -> tuple[Stage, ...]:
+    """Every step in order; a pure function, so reading it twice at one instant shows the same.
+
+    `task_due_at` is the due date of the current step's open task.
+    """
+    stages = []
+    chained: datetime | None = None
+    shows_times = enrollment.state is State.ACTIVE and not enrollment.plan.paused
+    for position, step in enumerate(enrollment.plan.steps):
+        if position in done:
+            stages.append(_completed(step, done[position]))
+        elif position == enrollment.position:
+            stage = _current(enrollment, now, task_due_at, shows_times=shows_times)
+            chained = max(stage.estimated_at or now, now)
+            stages.append(stage)
+        elif not enrollment.is_ongoing:
+            stages.append(Stage(position, step, ActionStatus.CANCELLED))
+        else:
+            if shows_times and chained is not None:
+                chained = enrollment.plan.slot(position, enrollment.plan.ready_at(position, chained))
+            estimate = chained if shows_times else None
+            stages.append(Stage(position, step, ActionStatus.SCHEDULED, estimated_at=estimate))
+    return tuple(stages)
+
+
+def _completed(step: Step, done: Done) -> Stage:
+    return Stage(done.position, step, ActionStatus.COMPLETED, executed_at=done.executed_at, task_id=done.task_id)
+
+
+def _current(enrollment: Enrollment, now: datetime, task_due_at: datetime | None, *, shows_times: bool) -> Stage:
+    step = enrollment.step
+    estimate = None
+    if shows_times and enrollment.status is ActionStatus.SCHEDULED:
+        estimate = enrollment.due_at
+    elif shows_times and not step.is_letter:
+        estimate = task_due_at
+    return Stage(
+        position=enrollment.position,
+        step=step,
+        status=enrollment.status,
+        estimated_at=estimate,
+        overdue=is_overdue(enrollment, now, task_due_at),
+        failure_reason=enrollment.failure_reason,
+        task_id=enrollment.task_id,
+    )
+
+
+def is_overdue(enrollment: Enrollment, now: datetime, task_due_at: datetime | None) -> bool:
+    """Whether the current step is late: a letter by more than 15 minutes on its plan, a task on its due date."""
+    if not enrollment.is_ongoing or enrollment.plan.paused:
+        return False
+    if enrollment.step.is_letter:
+        return now > enrollment.slot + LATE_AFTER
+    return task_due_at is not None and task_due_at < now
+
+
+class Binding(StrEnum):
+    """What holds an enrollment."""
+
+    DELAY = "delay"
+    WINDOW = "window"
+    RETRY = "retry"
+    SEQUENCE_PAUSED = "sequence_paused"
+    SEQUENCES_DISABLED = "sequences_disabled"
+    ACTOR_INACTIVE = "actor_inactive"
+    NO_MAILBOX = "no_mailbox"
+    MAILBOX_OFF = "mailbox_off"
+    MAILBOX_HELD = "mailbox_held"
+    UNDELIVERABLE = "undeliverable"
+    TASK_OPEN = "task_open"
+    TRANSMITTING = "transmitting"
+    IN_DOUBT = "in_doubt"
+    BLOCKED = "blocked"
+
+
+class Lifter(StrEnum):
+    """Who can lift a hold."""
+
+    TIME = "time"
+    USER = "user"
+    ADMIN = "admin"
+    SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxState:
+    """What matters of a mailbox: whether it may send, and the hold on it (reason None: only a pause)."""
+
+    id: int
+    is_active: bool
+    held_since: datetime | None = None
+    held_until: datetime | None = None
+    hold_reason: FailureReason | None = None
+    hold_detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a letter's leaving depends on beside its enrollment."""
+
+    account: Account
+    actor: User
+    mailbox: MailboxState | None
+    paused_at: datetime | None = None
+    undeliverable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What holds an enrollment, since when, until when (None: until lifted), who can lift it, in a sentence.
+
+    `reason` is set when the letter blocks; without one it merely waits.
+    """
+
+    binding: Binding
+    since: datetime | None
+    until: datetime | None
+    lifter: Lifter
+    sentence: str
+    reason: FailureReason | None = None
+
+
+def hold_on_letter(enrollment: Enrollment, around: Circumstances, now: datetime) -> Hold | None:
+    """What keeps a due letter from leaving now, or None: the dispatcher asks this and nothing else."""
+    hold = _hold_of_sequence(around) or _hold_of_sender(around, now)
+    if hold is not None:
+        return hold
+    if around.undeliverable is not None:
+        return Hold(
+            Binding.UNDELIVERABLE,
+            None,
+            None,
+            Lifter.USER,
+            f"No letter reaches this address: {around.undeliverable} Change the person's e-mail address.",
+            FailureReason.RECIPIENT_INVALID,
+        )
+    opening = enrollment.plan.rhythm.opening(now)
+    if opening is not None and opening > now:
+        return Hold(Binding.WINDOW, now, opening, Lifter.TIME, "Waiting for the next sending window.")
+    return None
+
+
+def _hold_of_sequence(around: Circumstances) -> Hold | None:
+    pause = _hold_of_pause(around)
+    if pause is not None or around.account.sequences_enabled:
+        return pause
+    sentence = "Sequences are switched off for the account. An admin can switch them on."
+    return _disabled(Binding.SEQUENCES_DISABLED, Lifter.ADMIN, sentence)
+
+
+def _hold_of_pause(around: Circumstances) -> Hold | None:
+    if around.paused_at is None:
+        return None
+    sentence = "The sequence is paused. Resume the sequence to go on."
+    return Hold(Binding.SEQUENCE_PAUSED, around.paused_at, None, Lifter.USER, sentence)
+
+
+def _hold_of_sender(around: Circumstances, now: datetime) -> Hold | None:
+    mailbox = around.mailbox
+    if not around.actor.is_active:
+        sentence = f"{around.actor.name} is inactive. An admin can activate the user."
+        return _disabled(Binding.ACTOR_INACTIVE, Lifter.ADMIN, sentence)
+    if mailbox is None:
+        sentence = f"{around.actor.name} has no mailbox. Connect one to send."
+        return _disabled(Binding.NO_MAILBOX, Lifter.USER, sentence)
+    if not mailbox.is_active:
+        sentence = "The mailbox is switched off. Switch it on to send."
+        return _disabled(Binding.MAILBOX_OFF, Lifter.USER, sentence)
+    if mailbox.hold_reason is not None:
+        sentence = f"The mailbox is held: {mailbox.hold_detail or f'{mailbox.hold_reason}.'}"
+        since, until = mailbox.held_since, mailbox.held_until
+        return Hold(Binding.MAILBOX_HELD, since, until, Lifter.USER, sentence, mailbox.hold_reason)
+    if mailbox.held_until is not None and mailbox.held_until > now:
+        sentence = f"The mail server is not reachable: {mailbox.hold_detail or 'no answer.'}"
+        return Hold(Binding.MAILBOX_HELD, mailbox.held_since, mailbox.held_until, Lifter.SERVER, sentence)
+    return None
+
+
+def _disabled(binding: Binding, lifter: Lifter, sentence: str) -> Hold:
+    return Hold(binding, None, None, lifter, sentence, FailureReason.SENDOUT_DISABLED)
+
+
+def explain(enrollment: Enrollment, around: Circumstances, now: datetime) -> Hold | None:
+    """What holds the enrollment at `now`; None if nothing does, or it has finished without a doubt."""
+    if enrollment.in_doubt:
+        return _explain_doubt(enrollment)
+    if not enrollment.is_ongoing:
+        return None
+    if enrollment.state is State.BLOCKED:
+        return _explain_blocked(enrollment, around, now)
+    if enrollment.status is ActionStatus.IN_PROGRESS:
+        return _explain_in_progress(enrollment)
+    stopped = _hold_of_sequence(around) if enrollment.step.is_letter else _hold_of_pause(around)
+    if stopped is not None or enrollment.due_at is None:
+        return stopped
+    if enrollment.due_at > now:
+        return _explain_waiting(enrollment, enrollment.due_at, now)
+    return hold_on_letter(enrollment, around, now) if enrollment.step.is_letter else None
+
+
+def _explain_doubt(enrollment: Enrollment) -> Hold:
+    choice = "send it again" if enrollment.is_ongoing else "count it as not sent"
+    sentence = f"Whether the letter arrived is not known. Count it as sent, or {choice}."
+    since, reason = enrollment.updated_at, enrollment.failure_reason
+    return Hold(Binding.IN_DOUBT, since, None, Lifter.USER, sentence, reason)
+
+
+def _explain_blocked(enrollment: Enrollment, around: Circumstances, now: datetime) -> Hold:
+    reason = enrollment.failure_reason
+    sentence = enrollment.failure_detail or str(reason)
+    cause = hold_on_letter(enrollment, around, now)
+    until, lifter = None, Lifter.USER
+    if cause is not None and cause.reason is reason:
+        until, lifter = cause.until, cause.lifter
+    return Hold(Binding.BLOCKED, enrollment.updated_at, until, lifter, sentence, reason)
+
+
+def _explain_in_progress(enrollment: Enrollment) -> Hold:
+    since = enrollment.updated_at
+    if enrollment.step.is_letter:
+        sentence = "The letter is being sent."
+        return Hold(Binding.TRANSMITTING, since, None, Lifter.SERVER, sentence)
+    return Hold(Binding.TASK_OPEN, since, None, Lifter.USER, "Waiting for the task to be completed.")
+
+
+def _explain_waiting(enrollment: Enrollment, due_at: datetime, now: datetime) -> Hold:
+    if due_at > enrollment.slot and due_at != enrollment.plan.slot(enrollment.position, now):
+        detail = "A try did not go through; the next one follows by itself."
+        return Hold(Binding.RETRY, enrollment.slot, due_at, Lifter.SERVER, detail)
+    if due_at > enrollment.ready_at:
+        sentence = "Waiting for the next sending window."
+        return Hold(Binding.WINDOW, enrollment.ready_at, due_at, Lifter.TIME, sentence)
+    return Hold(Binding.DELAY, enrollment.anchor_at, due_at, Lifter.TIME, "Waiting for the step's delay.")

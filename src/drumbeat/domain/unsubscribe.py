@@ -1,0 +1,228 @@
+"""Suppression, one-click tokens and header values, and the words of the footer and the unsubscribe page."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from base64 import b32encode
+from dataclasses import dataclass
+from enum import StrEnum
+from html import escape
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_MAC_BYTES = 15  # 120 bits are 24 letters of base32 without padding
+_LARGEST_ID = 2**63
+_TOKEN = re.compile(r"([0-9a-z]{1,13})\.([0-9a-z]{1,13})\.[a-z2-7]{24}")
+_MESSAGE_ID = re.compile(
+    r"<?([0-9a-z]{1,13})\.([0-9a-z]{1,13})\.([0-9a-z]{1,6})\.([0-9a-z]{1,6})\.[a-z2-7]{24}"
+    r"@[A-Za-z0-9.-]{1,253}>?"
+)
+_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_URL = re.compile(r"https?://[!#-;=?-~]{1,900}")
+_MAILTO = re.compile(r"(?:mailto:)?([A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}(?:\?[!#-;=?-~]{1,300})?)")
+
+
+class Suppression(StrEnum):
+    """Why nothing is sent to an address key any more."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    COMPLAINED = "complained"
+    SUPPRESSED = "suppressed"
+
+
+def mac(key: bytes, purpose: str, *parts: str | int) -> bytes:
+    """The 32 bytes of HMAC-SHA256 over the purpose and the parts, framed so that no two lists read alike."""
+    return hmac.digest(key, b"".join(map(_framed, (purpose, *parts))), "sha256")
+
+
+def _framed(part: str | int) -> bytes:
+    kind, body = (b"s", part.encode()) if isinstance(part, str) else (b"i", b"%d" % part)
+    return b"%s%d:%s" % (kind, len(body), body)
+
+
+def unsubscribe_token(key: bytes, account_id: int, enrollment_id: int) -> str:
+    """A short token for links and addresses that names account and enrollment, and cannot be made up."""
+    ids = f"{_base36(account_id)}.{_base36(enrollment_id)}"
+    return f"{ids}.{_letters(mac(key, 'unsubscribe', account_id, enrollment_id))}"
+
+
+def read_unsubscribe_token(key: bytes, token: str) -> tuple[int, int] | None:
+    """The account and enrollment a token names, or None when it is not exactly one of ours."""
+    match = _TOKEN.fullmatch(token)
+    if match is None:
+        return None
+    account_id, enrollment_id = int(match[1], 36), int(match[2], 36)
+    genuine = _in_range(account_id, enrollment_id) and hmac.compare_digest(
+        unsubscribe_token(key, account_id, enrollment_id), token
+    )
+    return (account_id, enrollment_id) if genuine else None
+
+
+def message_id(key: bytes, account_id: int, enrollment_id: int, position: int, attempt: int, domain: str) -> str:
+    """The Message-ID of one delivery, in angle brackets: the same for the same letter, and not to be guessed.
+
+    Raises ValueError when the domain is not ASCII letters, digits, dots and hyphens.
+    """
+    if not _DOMAIN.fullmatch(domain):
+        raise ValueError(f"a Message-ID needs an ASCII domain, not {domain!r}")
+    numbers = (account_id, enrollment_id, position, attempt)
+    ids = ".".join(map(_base36, numbers))
+    return f"<{ids}.{_letters(mac(key, 'message-id', *numbers))}@{domain}>"
+
+
+def read_message_id(key: bytes, text: str) -> tuple[int, int, int, int] | None:
+    """Account, enrollment, position and attempt of one of our Message-IDs, brackets or not, else None."""
+    match = _MESSAGE_ID.fullmatch(text)
+    if match is None:
+        return None
+    account_id, enrollment_id, position, attempt = (int(match[group], 36) for group in (1, 2, 3, 4))
+    if not _in_range(account_id, enrollment_id):
+        return None
+    local = text.lstrip("<").partition("@")[0]
+    genuine = message_id(key, account_id, enrollment_id, position, attempt, "x")[1:-3]
+    return (account_id, enrollment_id, position, attempt) if hmac.compare_digest(genuine, local) else None
+
+
+def _base36(number: int) -> str:
+    if not 0 <= number < _LARGEST_ID:
+        raise ValueError(f"no id: {number}")
+    digits = ""
+    while number >= 36:
+        number, rest = divmod(number, 36)
+        digits = _DIGITS[rest] + digits
+    return _DIGITS[number] + digits
+
+
+def _letters(digest: bytes) -> str:
+    return b32encode(digest[:_MAC_BYTES]).decode().lower()
+
+
+def _in_range(*numbers: int) -> bool:
+    return all(number < _LARGEST_ID for number in numbers)
+
+
+def header_values(url: str, mailto: str | None = None) -> tuple[str, str]:
+    """The values of List-Unsubscribe and List-Unsubscribe-Post (RFC 2369, RFC 8058).
+
+    Raises ValueError when the link or the address could not stand in a header as it is.
+    """
+    if not _URL.fullmatch(url):
+        raise ValueError(f"not a link for List-Unsubscribe: {url!r}")
+    value = f"<{url}>"
+    if mailto is not None:
+        match = _MAILTO.fullmatch(mailto)
+        if match is None:
+            raise ValueError(f"not an address for List-Unsubscribe: {mailto!r}")
+        value += f", <mailto:{match[1]}>"
+    return value, "List-Unsubscribe=One-Click"
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """The visible way out, to be placed at the end of the HTML and of the text."""
+
+    html: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageWords:
+    """What the unsubscribe page says."""
+
+    title: str
+    question: str
+    button: str
+    done: str
+    invalid: str
+
+
+def footer(locale: str | None, url: str, postal_address: str | None) -> Footer:
+    """The footer in the locale's language, with the link and the sender's postal address (lines kept)."""
+    sentence, link = _FOOTER[language(locale)]
+    address = [line.strip() for line in (postal_address or "").splitlines() if line.strip()]
+    html_lines = [f'{escape(sentence)} <a href="{escape(url)}">{escape(link)}</a>', *map(escape, address)]
+    html = '<p style="font-size:12px;color:#666666">' + "<br>\n".join(html_lines) + "</p>"
+    # The signature mark: mail programs leave what follows out of their replies.
+    return Footer(html=html, text="\n".join(["-- ", f"{sentence} {link}: {url}", *address]))
+
+
+def page_words(locale: str | None) -> PageWords:
+    """The words of the unsubscribe page in the locale's language, English when we do not have it."""
+    return _PAGE[language(locale)]
+
+
+def language(locale: str | None) -> str:
+    """The language we write for a locale such as `en-US` or `pt_BR`: two letters, `en` when unknown."""
+    letters = re.split(r"[-_]", (locale or "").strip().lower(), maxsplit=1)[0]
+    return letters if letters in _PAGE else "en"
+
+
+_FOOTER = {
+    "en": ("You no longer want to receive these e-mails?", "Unsubscribe"),
+    "de": ("Sie möchten diese E-Mails nicht mehr erhalten?", "Abmelden"),
+    "es": ("¿Ya no desea recibir estos correos?", "Darse de baja"),
+    "fr": ("Vous ne souhaitez plus recevoir ces e-mails ?", "Se désabonner"),
+    "it": ("Non desidera più ricevere queste e-mail?", "Annulla l'iscrizione"),
+    "nl": ("Wilt u deze e-mails niet meer ontvangen?", "Afmelden"),
+    "pl": ("Nie chcesz już otrzymywać tych wiadomości?", "Wypisz się"),
+    "pt": ("Não deseja mais receber estes e-mails?", "Cancelar inscrição"),
+}
+
+_PAGE = {
+    "en": PageWords(
+        title="Unsubscribe",
+        question="Do you want to stop receiving these e-mails?",
+        button="Unsubscribe",
+        done="You are unsubscribed. You will get no more of these e-mails.",
+        invalid="This link is not valid. Please use the link from the e-mail, or answer it.",
+    ),
+    "de": PageWords(
+        title="Abmelden",
+        question="Möchten Sie diese E-Mails nicht mehr erhalten?",
+        button="Abmelden",
+        done="Sie sind abgemeldet. Sie erhalten keine dieser E-Mails mehr.",
+        invalid="Dieser Link ist ungültig. Nutzen Sie den Link aus der E-Mail, oder antworten Sie darauf.",
+    ),
+    "es": PageWords(
+        title="Darse de baja",
+        question="¿Desea dejar de recibir estos correos?",
+        button="Darse de baja",
+        done="Se ha dado de baja. No recibirá más correos de este tipo.",
+        invalid="Este enlace no es válido. Utilice el enlace del correo o respóndalo.",
+    ),
+    "fr": PageWords(
+        title="Se désabonner",
+        question="Souhaitez-vous ne plus recevoir ces e-mails ?",
+        button="Se désabonner",
+        done="Vous êtes désabonné. Vous ne recevrez plus ces e-mails.",
+        invalid="Ce lien n'est pas valide. Utilisez le lien de l'e-mail ou répondez-y.",
+    ),
+    "it": PageWords(
+        title="Annulla l'iscrizione",
+        question="Desidera non ricevere più queste e-mail?",
+        button="Annulla l'iscrizione",
+        done="L'iscrizione è stata annullata. Non riceverà più queste e-mail.",
+        invalid="Questo link non è valido. Usi il link nell'e-mail oppure risponda.",
+    ),
+    "nl": PageWords(
+        title="Afmelden",
+        question="Wilt u deze e-mails niet meer ontvangen?",
+        button="Afmelden",
+        done="U bent afgemeld. U ontvangt deze e-mails niet meer.",
+        invalid="Deze link is niet geldig. Gebruik de link uit de e-mail of beantwoord de e-mail.",
+    ),
+    "pl": PageWords(
+        title="Wypisz się",
+        question="Czy chcesz przestać otrzymywać te wiadomości?",
+        button="Wypisz się",
+        done="Wypisano. Nie będziesz już otrzymywać tych wiadomości.",
+        invalid="Ten link jest nieprawidłowy. Użyj linku z wiadomości lub na nią odpowiedz.",
+    ),
+    "pt": PageWords(
+        title="Cancelar inscrição",
+        question="Deseja deixar de receber estes e-mails?",
+        button="Cancelar inscrição",
+        done="Sua inscrição foi cancelada. Você não receberá mais estes e-mails.",
+        invalid="Este link não é válido. Use o link do e-mail ou responda a ele.",
+    ),
+}
