@@ -1,0 +1,397 @@
+"""Enrollments: the wide row, what its steps did, and the narrow row that says when the engine looks next."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from drumbeat.domain.delivery import FailureReason
+from drumbeat.domain.enrollment import (
+    ActionStatus,
+    Enrollment,
+    FinishedReason,
+    Plan,
+    State,
+    Subject,
+)
+from drumbeat.domain.errors import NotFound
+from drumbeat.domain.person import PersonKind
+from drumbeat.domain.variant import Variant
+from drumbeat.store import sequences
+from drumbeat.store.database import (
+    Insertion,
+    Record,
+    Rows,
+    Snapshot,
+    Statement,
+    Tx,
+    from_stamp,
+    instant_or_none,
+    stamp_or_none,
+    to_stamp,
+)
+
+
+def add(tx: Tx, enrollments: Sequence[tuple[Enrollment, int]]) -> None:
+    """Store new enrollments, each with the lane its first step waits in."""
+    tx.insert(_ADD, [_row(enrollment) for enrollment, _ in enrollments])
+    tx.insert(
+        _ADD_DUE,
+        [(e.account_id, e.id, lane, stamp_or_none(e.due_at)) for e, lane in enrollments],
+    )
+
+
+def save(tx: Tx, account_id: int, changed: Sequence[tuple[Enrollment, int]]) -> frozenset[int]:
+    """Store changed enrollments, each given with the revision it was read at; returns the ids stored.
+
+    One that somebody else changed meanwhile is left out: read it again and decide again.
+    """
+    rows = tx.all(_SAVE, account_id=account_id, saved=[(*_state(e), e.id, read) for e, read in changed])
+    return frozenset(row[0] for row in rows)
+
+
+def get(snapshot: Snapshot, account_id: int, id: int) -> Enrollment:
+    """The enrollment, or NotFound."""
+    found = find_many(snapshot, account_id, [id])
+    if not found:
+        raise NotFound(f"There is no enrollment {id}.")
+    return found[0]
+
+
+def lock(tx: Tx, account_id: int, ids: Collection[int]) -> list[Enrollment]:
+    """The enrollments by id, locked in key order.
+
+    They are read by a second statement: one that waits for a lock still sees the joined rows of before.
+    """
+    lock_rows(tx, account_id, ids)
+    return find_many(tx, account_id, sorted(ids))
+
+
+def lock_rows(tx: Tx, account_id: int, ids: Collection[int]) -> None:
+    """Lock enrollments in key order without reading them: where stop and send meet."""
+    tx.lock(_LOCK, account_id=account_id, sought=[[id] for id in sorted(ids)])
+
+
+def find_many(snapshot: Snapshot, account_id: int, ids: Sequence[int]) -> list[Enrollment]:
+    """Those of these enrollments that exist, by id."""
+    return load(snapshot, account_id, snapshot.all(_FIND, account_id=account_id, sought=[[id] for id in ids]))
+
+
+def list_page(
+    snapshot: Snapshot,
+    account_id: int,
+    *,
+    ids: Sequence[int] | None = None,
+    resource_type: PersonKind | None = None,
+    resource_ids: Sequence[int] | None = None,
+    after: int = 0,
+    descending: bool = False,
+    skip: int = 0,
+    limit: int,
+) -> list[Enrollment]:
+    """A page of enrollments by id; only the (account, id) index is walked to skip, or the people's to find some."""
+    where = ["e.account_id = :account_id"]
+    if after:
+        where.append("e.id < :after" if descending else "e.id > :after")
+    if ids is not None:
+        where.append("e.id {in: SELECT id FROM {named: id int} AS named :in}")
+    if resource_ids is None and resource_type is not None:
+        # Not the people's index: it would gather all of a kind and sort them for each page.
+        where.append("e.resource_type || '' = :resource_type")
+    if resource_ids is not None:
+        where.append("e.resource_type IN ('lead', 'contact')" if resource_type is None else _OF_KIND)
+        where.append("e.resource_id {in: SELECT id FROM {sought: id int} AS sought :in}")
+    order = "DESC" if descending else "ASC"
+    statement = _page_statement(" AND ".join(where), order)
+    parameters: dict[str, Any] = {"account_id": account_id, "skip": skip, "limit": limit}
+    if after:
+        parameters["after"] = after
+    if ids is not None:
+        parameters["named"] = [[id] for id in ids]
+    if resource_type is not None:
+        parameters["resource_type"] = resource_type.value
+    if resource_ids is not None:
+        parameters["sought"] = [[id] for id in resource_ids]
+    listed = [row[0] for row in snapshot.all(statement, **parameters)]
+    found = {enrollment.id: enrollment for enrollment in find_many(snapshot, account_id, listed)}
+    return [found[id] for id in listed]
+
+
+def ongoing_of_person(
+    snapshot: Snapshot, account_id: int, kind: PersonKind, id: int, sequence_ids: Sequence[int]
+) -> list[int]:
+    """Ids of a person's ongoing enrollments, in these sequences or (empty) in all."""
+    rows = snapshot.all(_OF_PERSON, account_id=account_id, kind=kind.value, id=id)
+    wanted = frozenset(sequence_ids)
+    return [row[0] for row in rows if not wanted or wanted & {row[1], row[2]}]
+
+
+def ongoing_of_address(snapshot: Snapshot, account_id: int, address_hash: str) -> list[int]:
+    """Ids of the ongoing enrollments of an address key, lead's or contact's."""
+    rows = snapshot.all(_OF_ADDRESS, account_id=account_id, address_hash=address_hash)
+    return [row[0] for row in rows]
+
+
+def blocked_by_mailbox(
+    snapshot: Snapshot,
+    account_id: int,
+    mailbox_id: int,
+    reason: FailureReason,
+    planned_since: datetime,
+    *,
+    after: int,
+    limit: int,
+) -> list[int]:
+    """Ids of enrollments blocked for `reason` that send from this mailbox, planned since then, by id."""
+    rows = snapshot.all(
+        _BLOCKED_BY_MAILBOX,
+        account_id=account_id,
+        mailbox_id=mailbox_id,
+        reason=reason.value,
+        since=to_stamp(planned_since),
+        after=after,
+        limit=limit,
+    )
+    return [row[0] for row in rows]
+
+
+def sequences_of_address(snapshot: Snapshot, account_id: int, address_hash: str) -> frozenset[int]:
+    """Ids of the sequences in which an enrollment runs for this address key."""
+    rows = snapshot.all(_SEQUENCES_OF_ADDRESS, account_id=account_id, address_hash=address_hash)
+    return frozenset(id for row in rows for id in row)
+
+
+def readdress(tx: Tx, account_id: int, address_hash: str | None, ids: Sequence[int]) -> None:
+    """Let enrollments follow their person to another address; a letter frozen for the old one will not go."""
+    tx.run(_READDRESS, account_id=account_id, address_hash=address_hash, sought=[[id] for id in ids])
+
+
+def latest_in_sequences(
+    snapshot: Snapshot,
+    account_id: int,
+    sequence_ids: tuple[int, int],
+    kind: PersonKind,
+    people: Sequence[tuple[int, str | None]],
+) -> Rows:
+    """For enrolling: the enrollments of each (person id, address hash) in either sequence, newest first.
+
+    Rows of (person id, enrollment id, state, created at, finished reason).
+    """
+    addressed, running = sequence_ids
+    return snapshot.all(
+        _LATEST, account_id=account_id, kind=kind.value, people=people, addressed=addressed, running=running
+    )
+
+
+def bind_mailbox(tx: Tx, account_id: int, mailbox_id: int, ids: Sequence[int]) -> None:
+    """Bind enrollments to the mailbox of their first letter, for good."""
+    tx.run(_BIND, account_id=account_id, mailbox_id=mailbox_id, sought=[[id] for id in ids])
+
+
+def list_waiting(snapshot: Snapshot, account_id: int, sequence_id: int, after: int, limit: int) -> list[Enrollment]:
+    """Ongoing enrollments that run this sequence, by id: for carrying a change to them in batches."""
+    rows = snapshot.all(_WAITING, account_id=account_id, sequence_id=sequence_id, after=after, limit=limit)
+    return load(snapshot, account_id, rows)
+
+
+def load(snapshot: Snapshot, account_id: int, rows: Rows) -> list[Enrollment]:
+    """Enrollments from their rows, with the plans they follow."""
+    runs = {(row.runs_sequence_id, row.version) for row in rows}
+    if not runs:
+        return []
+    versions = sequences.find_versions(snapshot, account_id, sorted(runs))
+    found = sequences.find_many(snapshot, account_id, sorted({id for id, _ in runs}))
+    plans: dict[tuple[Any, ...], Plan] = {}
+    loaded = []
+    for row in rows:
+        key = (row.runs_sequence_id, row.version, row.zone, row.recipient_zone, row.task_zone)
+        plan = plans.get(key)
+        if plan is None:
+            sequence = found[row.runs_sequence_id]
+            steps = versions[row.runs_sequence_id, row.version].steps
+            rhythm = sequence.rhythm(row.zone, row.recipient_zone)
+            plan = plans[key] = Plan(steps, rhythm, sequence.paused_at is not None, row.task_zone)
+        loaded.append(_enrollment(row, plan))
+    return loaded
+
+
+def _enrollment(row: Record, plan: Plan) -> Enrollment:
+    subject = Subject(
+        actor_id=row[2],
+        resource_type=PersonKind(row[3]),
+        resource_id=row[4],
+        address_hash=row[5],
+        sequence_id=row[6],
+        runs_sequence_id=row[7],
+        version=row[8],
+        variant=None if row[9] is None else Variant(row[9]),
+        mailbox_id=row[10],
+        zone=row[11],
+        recipient_zone=row[12],
+    )
+    return Enrollment(
+        account_id=row[0],
+        id=row[1],
+        subject=subject,
+        plan=plan,
+        state=State(row[13]),
+        position=row[14],
+        status=ActionStatus(row[15]),
+        anchor_at=from_stamp(row[16]),
+        ready_at=from_stamp(row[17]),
+        failure_reason=None if row[18] is None else FailureReason(row[18]),
+        failure_detail=row[19],
+        in_doubt=bool(row[20]),
+        task_id=row[21],
+        finished_at=instant_or_none(row[22]),
+        finished_reason=None if row[23] is None else FinishedReason(row[23]),
+        finished_actor_id=row[24],
+        revision=row[25],
+        created_at=from_stamp(row[26]),
+        updated_at=from_stamp(row[27]),
+        due_at=instant_or_none(row[28]),
+    )
+
+
+def _state(e: Enrollment) -> tuple[Any, ...]:
+    return (
+        e.state.value,
+        e.position,
+        e.status.value,
+        to_stamp(e.anchor_at),
+        to_stamp(e.ready_at),
+        e.failure_reason and e.failure_reason.value,
+        e.failure_detail,
+        e.in_doubt,
+        e.task_id,
+        stamp_or_none(e.finished_at),
+        e.finished_reason and e.finished_reason.value,
+        e.finished_actor_id,
+        e.revision,
+        to_stamp(e.updated_at),
+    )
+
+
+def _row(e: Enrollment) -> tuple[Any, ...]:
+    s = e.subject
+    return (
+        e.account_id,
+        e.id,
+        s.actor_id,
+        s.resource_type.value,
+        s.resource_id,
+        s.address_hash,
+        s.sequence_id,
+        s.runs_sequence_id,
+        s.version,
+        s.variant and s.variant.value,
+        s.zone,
+        s.recipient_zone,
+        *_state(e),
+        to_stamp(e.created_at),
+    )
+
+
+_STATE = (
+    "state text, position int, status text, anchor_at bigint, ready_at bigint, failure_reason text, "
+    "failure_detail text, in_doubt boolean, task_id int, finished_at bigint, finished_reason text, "
+    "finished_actor_id int, revision int, updated_at bigint"
+)
+_ADD = Insertion(
+    "enrollments",
+    "account_id int, id int, actor_id int, resource_type text, resource_id int, address_hash text, "
+    "sequence_id int, runs_sequence_id int, version int, variant text, zone text, recipient_zone text, "
+    f"{_STATE}, created_at bigint",
+)
+_ADD_DUE = Insertion("due", "account_id int, enrollment_id int, lane_id int, due_at bigint")
+_ASSIGNMENTS = ", ".join(f"{name} = saved.{name}" for name, _ in (c.split() for c in _STATE.split(", ")))
+_SAVE = Statement(f"""
+    UPDATE enrollments SET {_ASSIGNMENTS}
+    FROM {{saved: {_STATE}, id int, read_at int}} AS saved
+    WHERE enrollments.account_id = :account_id AND enrollments.id = saved.id
+        AND enrollments.revision = saved.read_at
+    RETURNING enrollments.id
+""")
+_COLUMNS = """
+    e.account_id, e.id, e.actor_id, e.resource_type, e.resource_id, e.address_hash, e.sequence_id,
+    e.runs_sequence_id, e.version, e.variant, e.mailbox_id, e.zone, e.recipient_zone, e.state, e.position,
+    e.status, e.anchor_at, e.ready_at, e.failure_reason, e.failure_detail, e.in_doubt, e.task_id,
+    e.finished_at, e.finished_reason, e.finished_actor_id, e.revision, e.created_at, e.updated_at, d.due_at,
+    coalesce(u.time_zone, a.time_zone) AS task_zone
+"""
+_AROUND = """
+    JOIN accounts a ON a.id = e.account_id
+    JOIN users u ON u.account_id = e.account_id AND u.id = e.actor_id
+    LEFT JOIN due d ON d.account_id = e.account_id AND d.enrollment_id = e.id
+"""
+_FIND = Statement(f"""
+    SELECT {_COLUMNS} FROM {{sought: id int}} AS sought
+    JOIN enrollments e ON e.account_id = :account_id AND e.id = sought.id {_AROUND} ORDER BY e.id
+""")
+_LOCK = Statement("""
+    SELECT e.id FROM enrollments e
+    WHERE e.account_id = :account_id AND e.id {in: SELECT id FROM {sought: id int} AS sought :in}
+    ORDER BY e.id {lock}
+""")
+_OF_PERSON = Statement("""
+    SELECT id, sequence_id, runs_sequence_id FROM enrollments
+    WHERE account_id = :account_id AND resource_type = :kind AND resource_id = :id AND state <> 'finished'
+    ORDER BY id
+""")
+_OF_ADDRESS = Statement("""
+    SELECT id FROM enrollments
+    WHERE account_id = :account_id AND address_hash = :address_hash AND state <> 'finished' ORDER BY id
+""")
+_BLOCKED_BY_MAILBOX = Statement("""
+    SELECT e.id FROM enrollments e JOIN users u ON u.account_id = e.account_id AND u.id = e.actor_id
+    WHERE e.account_id = :account_id AND e.state = 'blocked' AND e.failure_reason = :reason
+        AND coalesce(e.mailbox_id, u.mailbox_id) = :mailbox_id AND e.ready_at >= :since AND e.id > :after
+    ORDER BY e.id LIMIT :limit
+""")
+_SEQUENCES_OF_ADDRESS = Statement("""
+    SELECT sequence_id, runs_sequence_id FROM enrollments
+    WHERE account_id = :account_id AND address_hash = :address_hash AND state <> 'finished'
+""")
+_READDRESS = Statement("""
+    UPDATE enrollments SET address_hash = :address_hash
+    WHERE account_id = :account_id AND id {in: SELECT id FROM {sought: id int} AS sought :in}
+""")
+# Written so that no index on the sequence is taken: the people are few, a sequence's enrollments are not.
+_IN_SEQUENCES = "(e.sequence_id + 0 IN (:addressed, :running) OR e.runs_sequence_id + 0 IN (:addressed, :running))"
+_LATEST = Statement(f"""
+    SELECT sought.person_id, e.id, e.state, e.created_at, e.finished_reason
+    FROM {{people: person_id int, address_hash text}} AS sought
+    JOIN enrollments e ON e.account_id = :account_id AND e.resource_type = :kind
+        AND e.resource_id = sought.person_id AND {_IN_SEQUENCES}
+    UNION
+    SELECT known.person_id, e.id, e.state, e.created_at, e.finished_reason
+    FROM {{people: person_id int, address_hash text}} AS known
+    JOIN enrollments e ON e.account_id = :account_id AND e.address_hash = known.address_hash AND {_IN_SEQUENCES}
+    ORDER BY 2 DESC
+""")
+_BIND = Statement("""
+    UPDATE enrollments SET mailbox_id = :mailbox_id
+    WHERE account_id = :account_id AND mailbox_id IS NULL
+        AND id {in: SELECT id FROM {sought: id int} AS sought :in}
+""")
+_WAITING = Statement(f"""
+    SELECT {_COLUMNS} FROM enrollments e {_AROUND}
+    WHERE e.account_id = :account_id AND e.runs_sequence_id = :sequence_id AND e.state <> 'finished'
+        AND e.id > :after
+    ORDER BY e.id LIMIT :limit
+""")
+
+
+_OF_KIND = "e.resource_type = :resource_type"
+
+
+def _page_statement(where: str, order: str) -> Statement:
+    found = _PAGES.get((where, order))
+    if found is None:
+        text = f"SELECT e.id FROM enrollments e WHERE {where} ORDER BY e.id {order} LIMIT :limit OFFSET :skip"
+        found = _PAGES[where, order] = Statement(text)
+    return found
+
+
+_PAGES: dict[tuple[str, str], Statement] = {}

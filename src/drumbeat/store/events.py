@@ -1,0 +1,121 @@
+"""What happened: each enrollment's events, the account's journal, and what other consumers still have to hear."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from drumbeat.domain.event import Event
+from drumbeat.store.accounts import take_ids
+from drumbeat.store.database import Insertion, Rows, Snapshot, Statement, Tx, to_stamp
+
+STATISTICS = "statistics"
+_TOPICS = (STATISTICS,)
+
+
+def add(tx: Tx, account_id: int, facts: Sequence[tuple[int, int, Sequence[Event]]]) -> None:
+    """Journal facts as (enrollment id, revision, events), and tell the other consumers of them."""
+    at = to_stamp(tx.now)
+    rows = [
+        (account_id, enrollment_id, revision, number, event.fact.value, _encoded(event.cause), at)
+        for enrollment_id, revision, events in facts
+        for number, event in enumerate(events)
+    ]
+    if not rows:
+        return
+    tx.insert(_ADD, rows)
+    told = _encoded([row[1:4] for row in rows])
+    tx.insert(_TELL, [(account_id, topic, secrets.token_hex(8), told, at) for topic in _TOPICS])
+
+
+def list_of_enrollment(snapshot: Snapshot, account_id: int, enrollment_id: int) -> Rows:
+    """An enrollment's history: revision, number, fact, cause (JSON), at."""
+    return snapshot.all(_LIST, account_id=account_id, enrollment_id=enrollment_id)
+
+
+def journal(
+    tx: Tx,
+    account_id: int,
+    fact: str,
+    *,
+    subject: str,
+    subject_id: int | str,
+    actor_id: int | None = None,
+    **cause: Any,
+) -> None:
+    """Note something that happened to the account rather than to one enrollment."""
+    row = (
+        account_id,
+        take_ids(tx, account_id, "journal"),
+        subject,
+        str(subject_id),
+        fact,
+        _encoded(cause),
+        actor_id,
+        to_stamp(tx.now),
+    )
+    tx.insert(_JOURNAL, [row])
+
+
+def has_untold(snapshot: Snapshot) -> bool:
+    """Whether something happened that is not counted yet."""
+    return snapshot.first(_HAS_UNTOLD, topic=STATISTICS) is not None
+
+
+def count_untold(tx: Tx, limit: int) -> int:
+    """Add what happened to the counts per sequence and variant; returns how many outbox rows were taken."""
+    taken = tx.all(_TAKE, topic=STATISTICS, limit=limit)
+    by_account: dict[int, list[tuple[int, int, int]]] = {}
+    for account_id, events in taken:
+        by_account.setdefault(account_id, []).extend(msgspec.json.decode(events))
+    for account_id, keys in sorted(by_account.items()):
+        tx.run(_COUNT, account_id=account_id, told=keys)
+    return len(taken)
+
+
+def counts(snapshot: Snapshot, account_id: int) -> Rows:
+    """Per sequence and variant, how often each fact happened."""
+    return snapshot.all(_COUNTS, account_id=account_id)
+
+
+def _encoded(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+_ADD = Insertion(
+    "events",
+    "account_id int, enrollment_id int, revision int, number int, fact text, cause text, at bigint",
+)
+_TELL = Insertion("outbox", "account_id int, topic text, token text, events text, created_at bigint")
+_JOURNAL = Insertion(
+    "journal",
+    "account_id int, id int, subject text, subject_id text, fact text, cause text, actor_id int, at bigint",
+)
+_LIST = Statement("""
+    SELECT revision, number, fact, cause, at FROM events
+    WHERE account_id = :account_id AND enrollment_id = :enrollment_id ORDER BY revision, number
+""")
+_HAS_UNTOLD = Statement("SELECT 1 FROM outbox WHERE topic = :topic LIMIT 1")
+_TAKE = Statement("""
+    DELETE FROM outbox WHERE topic = :topic AND token {in:
+        SELECT token FROM outbox WHERE topic = :topic ORDER BY account_id LIMIT :limit {skip locked} :in}
+    RETURNING account_id, events
+""")
+_COUNT = Statement("""
+    INSERT INTO sequence_counts (account_id, sequence_id, variant, fact, total)
+    SELECT :account_id, e.sequence_id, coalesce(e.variant, ''), v.fact, count(*)
+    FROM {told: enrollment_id int, revision int, number int} AS told
+    JOIN events v ON v.account_id = :account_id AND v.enrollment_id = told.enrollment_id
+        AND v.revision = told.revision AND v.number = told.number
+    JOIN enrollments e ON e.account_id = :account_id AND e.id = told.enrollment_id
+    GROUP BY e.sequence_id, coalesce(e.variant, ''), v.fact
+    ON CONFLICT (account_id, sequence_id, variant, fact)
+    DO UPDATE SET total = sequence_counts.total + excluded.total
+""")
+_COUNTS = Statement("""
+    SELECT sequence_id, variant, fact, total FROM sequence_counts
+    WHERE account_id = :account_id ORDER BY sequence_id, variant, fact
+""")

@@ -1,0 +1,144 @@
+"""Mailboxes: how an actor sends; each has its lane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from drumbeat.domain.errors import NotFound
+from drumbeat.store import lanes
+from drumbeat.store.accounts import take_ids
+from drumbeat.store.database import Record, Snapshot, Statement, Tx, instant_or_none, stamp_or_none, to_stamp
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMailbox:
+    """A mailbox with its sealed password, and the hold on it if its server lets nothing through."""
+
+    account_id: int
+    id: int
+    name: str
+    sender_name: str
+    sender_email: str
+    host: str
+    port: int
+    security: str
+    username: str | None
+    sealed_password: str | None
+    connections: int
+    is_catcher: bool
+    is_active: bool
+    held_since: datetime | None = None
+    held_until: datetime | None = None
+    hold_reason: str | None = None
+    hold_detail: str | None = None
+    hold_count: int = 0
+
+    @property
+    def server_settings(self) -> tuple[object, ...]:
+        """What the connections to its server depend on."""
+        return self.host, self.port, self.security, self.username, self.sealed_password, self.connections
+
+
+def add(tx: Tx, mailbox: StoredMailbox) -> int:
+    """A new mailbox and its lane; returns its id, whatever id the value carries."""
+    mailbox_id = take_ids(tx, mailbox.account_id, "mailbox")
+    tx.run(_ADD, **_parameters(mailbox) | {"id": mailbox_id, "now": to_stamp(tx.now)})
+    lanes.add(tx, mailbox.account_id, mailbox_id)
+    return mailbox_id
+
+
+def save(tx: Tx, mailbox: StoredMailbox) -> None:
+    """Store a mailbox's settings and hold."""
+    tx.run(_SAVE, **_parameters(mailbox) | {"now": to_stamp(tx.now)})
+
+
+def get(snapshot: Snapshot, account_id: int, id: int) -> StoredMailbox:
+    """The mailbox, or NotFound."""
+    row = snapshot.first(_GET, account_id=account_id, id=id)
+    if row is None:
+        raise NotFound(f"There is no mailbox {id}.")
+    return _mailbox(row)
+
+
+def list_all(snapshot: Snapshot, account_id: int) -> list[StoredMailbox]:
+    """The account's mailboxes by id."""
+    return [_mailbox(row) for row in snapshot.all(_LIST, account_id=account_id)]
+
+
+def list_to_test(snapshot: Snapshot, now: datetime) -> list[StoredMailbox]:
+    """Mailboxes of any account whose hold is due for a test."""
+    return [_mailbox(row) for row in snapshot.all(_TO_TEST, now=to_stamp(now))]
+
+
+def any_real(snapshot: Snapshot) -> bool:
+    """Whether any account has a mailbox beside the built-in catcher."""
+    return snapshot.first(_ANY_REAL) is not None
+
+
+def _parameters(mailbox: StoredMailbox) -> dict[str, Any]:
+    return {
+        "account_id": mailbox.account_id,
+        "id": mailbox.id,
+        "name": mailbox.name,
+        "sender_name": mailbox.sender_name,
+        "sender_email": mailbox.sender_email,
+        "host": mailbox.host,
+        "port": mailbox.port,
+        "security": mailbox.security,
+        "username": mailbox.username,
+        "password": mailbox.sealed_password,
+        "connections": mailbox.connections,
+        "is_catcher": mailbox.is_catcher,
+        "status": "active" if mailbox.is_active else "off",
+        "held_since": stamp_or_none(mailbox.held_since),
+        "held_until": stamp_or_none(mailbox.held_until),
+        "hold_reason": mailbox.hold_reason,
+        "hold_detail": mailbox.hold_detail,
+        "hold_count": mailbox.hold_count,
+    }
+
+
+def _mailbox(row: Record) -> StoredMailbox:
+    return StoredMailbox(
+        account_id=row.account_id,
+        id=row.id,
+        name=row.name,
+        sender_name=row.sender_name,
+        sender_email=row.sender_email,
+        host=row.host,
+        port=row.port,
+        security=row.security,
+        username=row.username,
+        sealed_password=row.password,
+        connections=row.connections,
+        is_catcher=bool(row.is_catcher),
+        is_active=row.status == "active",
+        held_since=instant_or_none(row.held_since),
+        held_until=instant_or_none(row.held_until),
+        hold_reason=row.hold_reason,
+        hold_detail=row.hold_detail,
+        hold_count=row.hold_count,
+    )
+
+
+_COLUMNS = (
+    "account_id, id, name, sender_name, sender_email, host, port, security, username, password, connections, "
+    "is_catcher, status, held_since, held_until, hold_reason, hold_detail, hold_count"
+)
+_ADD = Statement(f"""
+    INSERT INTO mailboxes ({_COLUMNS}, created_at, updated_at)
+    VALUES ({", ".join(":" + name for name in _COLUMNS.split(", "))}, :now, :now)
+""")
+_SAVE = Statement(f"""
+    UPDATE mailboxes SET {", ".join(f"{name} = :{name}" for name in _COLUMNS.split(", ")[2:])}, updated_at = :now
+    WHERE account_id = :account_id AND id = :id
+""")
+_GET = Statement(f"SELECT {_COLUMNS} FROM mailboxes WHERE account_id = :account_id AND id = :id")
+_LIST = Statement(f"SELECT {_COLUMNS} FROM mailboxes WHERE account_id = :account_id ORDER BY id")
+_TO_TEST = Statement(f"""
+    SELECT {_COLUMNS} FROM mailboxes
+    WHERE hold_reason IS NOT NULL AND held_until <= :now AND status = 'active' ORDER BY held_until LIMIT 20
+""")
+_ANY_REAL = Statement("SELECT 1 FROM mailboxes WHERE NOT is_catcher LIMIT 1")

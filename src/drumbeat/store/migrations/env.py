@@ -1,0 +1,15 @@
+"""Alembic's door: runs the revisions, or compares, on the connection that `migrate.py` opened and locked."""
+
+from alembic import context
+
+from drumbeat.store.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    compare_type=True,
+    compare_server_default=True,
+    render_as_batch=context.config.attributes.get("render_as_batch", False),
+)
+with context.begin_transaction():
+    context.run_migrations()

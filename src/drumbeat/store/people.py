@@ -1,0 +1,192 @@
+"""Leads and contacts, and the contact each address means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from drumbeat.domain.errors import NotFound
+from drumbeat.domain.person import Person, PersonKind
+from drumbeat.store.database import Insertion, Record, Rows, Snapshot, Statement, Tx, from_stamp, to_stamp
+
+
+def add(tx: Tx, people: Sequence[Person]) -> None:
+    """Store new people; ids are given."""
+    tx.insert(_ADD, [_row(person) for person in people])
+
+
+def name_new_contacts(tx: Tx, account_id: int, contacts: Sequence[tuple[str, int]]) -> None:
+    """Let each address hash mean its new contact; one that means another meanwhile breaks the transaction."""
+    tx.insert(_NAME_NEW_CONTACTS, [(account_id, address_hash, id) for address_hash, id in contacts])
+
+
+def name_contacts(tx: Tx, account_id: int, contacts: Sequence[tuple[str, int]]) -> None:
+    """Let each address hash mean its contact; an address that means one already keeps it."""
+    tx.run(_NAME_CONTACTS, account_id=account_id, named=contacts)
+
+
+def get(snapshot: Snapshot, account_id: int, kind: PersonKind, id: int) -> Person:
+    """The person, or NotFound."""
+    person = find(snapshot, account_id, kind, id)
+    if person is None:
+        raise NotFound(f"There is no {kind} {id}.")
+    return person
+
+
+def find(snapshot: Snapshot, account_id: int, kind: PersonKind, id: int) -> Person | None:
+    """The person, or None."""
+    return find_many(snapshot, account_id, [(kind, id)]).get((kind, id))
+
+
+def find_many(
+    snapshot: Snapshot, account_id: int, keys: Sequence[tuple[PersonKind, int]]
+) -> dict[tuple[PersonKind, int], Person]:
+    """Those of these people that exist, by kind and id."""
+    people = (_person(row) for row in snapshot.all(_FIND, account_id=account_id, sought=keys))
+    return {(person.kind, person.id): person for person in people}
+
+
+def forget_address(tx: Tx, account_id: int, address_hash: str, contact_id: int) -> None:
+    """Let an address no longer mean this contact."""
+    tx.run(_FORGET_ADDRESS, account_id=account_id, address_hash=address_hash, id=contact_id)
+
+
+def contacts_by_address(snapshot: Snapshot, account_id: int, hashes: Sequence[str]) -> Rows:
+    """For execute: address hash, contact id, its fillable fields, and the suppression's cause, per hash known."""
+    return snapshot.all(_CONTACTS, account_id=account_id, sought=[[each] for each in hashes])
+
+
+def fill(tx: Tx, account_id: int, filled: Sequence[tuple[int, str | None, str | None, str | None]]) -> None:
+    """Fill empty fields of contacts: (id, first name, last name, phone); what is filled stays."""
+    tx.run(_FILL, account_id=account_id, filled=filled, now=to_stamp(tx.now))
+
+
+def save(tx: Tx, person: Person) -> None:
+    """Store a person's fields."""
+    tx.run(_SAVE, saved=[_row(person)], account_id=person.account_id)
+
+
+def delete(tx: Tx, person: Person) -> None:
+    """Remove a person."""
+    if person.kind is PersonKind.CONTACT and person.address_hash is not None:
+        forget_address(tx, person.account_id, person.address_hash, person.id)
+    tx.run(_DELETE, account_id=person.account_id, kind=person.kind.value, id=person.id)
+
+
+def find_by_address(snapshot: Snapshot, account_id: int, kind: PersonKind, address_hash: str) -> Person | None:
+    """The oldest person of the kind with this address, or None."""
+    row = snapshot.first(_BY_ADDRESS, account_id=account_id, kind=kind.value, address_hash=address_hash)
+    return None if row is None else _person(row)
+
+
+def list_all(snapshot: Snapshot, account_id: int, kind: PersonKind, after: int, limit: int) -> list[Person]:
+    """People of a kind by id, a page at a time."""
+    rows = snapshot.all(_LIST, account_id=account_id, kind=kind.value, after=after, limit=limit)
+    return [_person(row) for row in rows]
+
+
+def _row(person: Person) -> tuple[Any, ...]:
+    return (
+        person.account_id,
+        person.kind.value,
+        person.id,
+        person.first_name,
+        person.last_name,
+        person.organization_name,
+        person.title,
+        person.email,
+        person.address_hash,
+        person.phone,
+        person.time_zone,
+        msgspec.json.encode(person.custom).decode() if person.custom else None,
+        person.owner_id,
+        person.creator_id,
+        to_stamp(person.created_at),
+        to_stamp(person.updated_at),
+    )
+
+
+def _person(row: Record) -> Person:
+    return Person(
+        account_id=row[0],
+        kind=PersonKind(row[1]),
+        id=row[2],
+        first_name=row[3],
+        last_name=row[4],
+        organization_name=row[5],
+        title=row[6],
+        email=row[7],
+        address_hash=row[8],
+        phone=row[9],
+        time_zone=row[10],
+        custom=msgspec.json.decode(row[11]) if row[11] else {},
+        owner_id=row[12],
+        creator_id=row[13],
+        created_at=from_stamp(row[14]),
+        updated_at=from_stamp(row[15]),
+    )
+
+
+_NAMES = (
+    "account_id, kind, id, first_name, last_name, organization_name, title, email, address_hash, phone, "
+    "time_zone, custom, owner_id, creator_id, created_at, updated_at"
+)
+_TYPED = (
+    "account_id int, kind text, id int, first_name text, last_name text, organization_name text, title text, "
+    "email text, address_hash text, phone text, time_zone text, custom text, owner_id int, creator_id int, "
+    "created_at bigint, updated_at bigint"
+)
+_SELECTED = ", ".join(f"p.{name}" for name in _NAMES.split(", "))
+_ADD = Insertion("people", _TYPED)
+_NAME_NEW_CONTACTS = Insertion("contact_addresses", "account_id int, address_hash text, contact_id int")
+_NAME_CONTACTS = Statement("""
+    INSERT INTO contact_addresses (account_id, address_hash, contact_id)
+    SELECT :account_id, named.address_hash, named.contact_id
+    FROM {named: address_hash text, contact_id int} AS named WHERE true
+    ON CONFLICT (account_id, address_hash) DO NOTHING
+""")
+_FIND = Statement(f"""
+    SELECT {_SELECTED} FROM {{sought: kind text, id int}} AS sought
+    JOIN people p ON p.account_id = :account_id AND p.kind = sought.kind AND p.id = sought.id
+""")
+_CONTACTS = Statement("""
+    SELECT sought.address_hash, p.id, p.first_name, p.last_name, p.phone, p.time_zone, s.cause
+    FROM {sought: address_hash text} AS sought
+    LEFT JOIN suppressions s ON s.account_id = :account_id AND s.address_hash = sought.address_hash
+    LEFT JOIN contact_addresses c ON c.account_id = :account_id AND c.address_hash = sought.address_hash
+    LEFT JOIN people p ON p.account_id = :account_id AND p.kind = 'contact' AND p.id = c.contact_id
+""")
+_FILL = Statement("""
+    UPDATE people SET
+        first_name = coalesce(nullif(people.first_name, ''), filled.first_name),
+        last_name = coalesce(nullif(people.last_name, ''), filled.last_name),
+        phone = coalesce(nullif(people.phone, ''), filled.phone),
+        updated_at = :now
+    FROM {filled: id int, first_name text, last_name text, phone text} AS filled
+    WHERE people.account_id = :account_id AND people.kind = 'contact' AND people.id = filled.id
+""")
+_SAVE = Statement(f"""
+    UPDATE people SET
+        first_name = saved.first_name, last_name = saved.last_name,
+        organization_name = saved.organization_name, title = saved.title, email = saved.email,
+        address_hash = saved.address_hash, phone = saved.phone, time_zone = saved.time_zone,
+        custom = saved.custom, owner_id = saved.owner_id, updated_at = saved.updated_at
+    FROM {{saved: {_TYPED}}} AS saved
+    WHERE people.account_id = :account_id AND people.kind = saved.kind AND people.id = saved.id
+""")
+_DELETE = Statement("DELETE FROM people WHERE account_id = :account_id AND kind = :kind AND id = :id")
+_FORGET_ADDRESS = Statement("""
+    DELETE FROM contact_addresses
+    WHERE account_id = :account_id AND address_hash = :address_hash AND contact_id = :id
+""")
+_BY_ADDRESS = Statement(f"""
+    SELECT {_SELECTED} FROM people p
+    WHERE p.account_id = :account_id AND p.address_hash = :address_hash AND p.kind = :kind
+    ORDER BY p.id LIMIT 1
+""")
+_LIST = Statement(f"""
+    SELECT {_SELECTED} FROM people p
+    WHERE p.account_id = :account_id AND p.kind = :kind AND p.id > :after ORDER BY p.id LIMIT :limit
+""")

@@ -1,0 +1,113 @@
+"""Tasks: work a seller does by hand; a sequence's tasks name their enrollment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from drumbeat.domain.errors import NotFound
+from drumbeat.domain.task import Task
+from drumbeat.store.database import (
+    Insertion,
+    Record,
+    Snapshot,
+    Statement,
+    Tx,
+    from_stamp,
+    instant_or_none,
+    stamp_or_none,
+    to_stamp,
+)
+
+
+def add(tx: Tx, tasks: Sequence[Task]) -> None:
+    """Store new tasks; ids are given."""
+    tx.insert(_ADD, [_row(task) for task in tasks])
+
+
+def get(snapshot: Snapshot, account_id: int, id: int) -> Task:
+    """The task, or NotFound."""
+    row = snapshot.first(_GET, account_id=account_id, id=id)
+    if row is None:
+        raise NotFound(f"There is no task {id}.")
+    return _task(row)
+
+
+def find_many(snapshot: Snapshot, account_id: int, ids: Sequence[int]) -> dict[int, Task]:
+    """Those of these tasks that exist, by id."""
+    rows = snapshot.all(_FIND, account_id=account_id, sought=[[id] for id in ids])
+    return {row.id: _task(row) for row in rows}
+
+
+def list_open(snapshot: Snapshot, account_id: int, after: int, limit: int) -> list[Task]:
+    """The account's open tasks by id, a page at a time."""
+    return [_task(row) for row in snapshot.all(_LIST_OPEN, account_id=account_id, after=after, limit=limit)]
+
+
+def complete(tx: Tx, account_id: int, id: int) -> None:
+    """Mark a task as done now."""
+    tx.run(_COMPLETE, account_id=account_id, id=id, now=to_stamp(tx.now))
+
+
+def delete(tx: Tx, account_id: int, ids: Sequence[int]) -> None:
+    """Remove tasks."""
+    tx.run(_DELETE, account_id=account_id, removed=[[id] for id in ids])
+
+
+def _row(task: Task) -> tuple[Any, ...]:
+    return (
+        task.account_id,
+        task.id,
+        task.owner_id,
+        task.creator_id,
+        task.resource_type,
+        task.resource_id,
+        task.content,
+        stamp_or_none(task.due_at),
+        stamp_or_none(task.completed_at),
+        task.enrollment_id,
+        to_stamp(task.created_at),
+        to_stamp(task.updated_at),
+    )
+
+
+def _task(row: Record) -> Task:
+    return Task(
+        account_id=row.account_id,
+        id=row.id,
+        owner_id=row.owner_id,
+        creator_id=row.creator_id,
+        resource_type=row.resource_type,
+        resource_id=row.resource_id,
+        content=row.content,
+        due_at=instant_or_none(row.due_at),
+        completed_at=instant_or_none(row.completed_at),
+        enrollment_id=row.enrollment_id,
+        created_at=from_stamp(row.created_at),
+        updated_at=from_stamp(row.updated_at),
+    )
+
+
+_TYPED = (
+    "account_id int, id int, owner_id int, creator_id int, resource_type text, resource_id int, content text, "
+    "due_at bigint, completed_at bigint, enrollment_id int, created_at bigint, updated_at bigint"
+)
+_COLUMNS = ", ".join(f"t.{column.split()[0]}" for column in _TYPED.split(", "))
+_ADD = Insertion("tasks", _TYPED)
+_GET = Statement(f"SELECT {_COLUMNS} FROM tasks t WHERE t.account_id = :account_id AND t.id = :id")
+_FIND = Statement(f"""
+    SELECT {_COLUMNS} FROM {{sought: id int}} AS sought
+    JOIN tasks t ON t.account_id = :account_id AND t.id = sought.id
+""")
+_LIST_OPEN = Statement(f"""
+    SELECT {_COLUMNS} FROM tasks t
+    WHERE t.account_id = :account_id AND t.completed_at IS NULL AND t.id > :after ORDER BY t.id LIMIT :limit
+""")
+_COMPLETE = Statement("""
+    UPDATE tasks SET completed_at = :now, updated_at = :now
+    WHERE account_id = :account_id AND id = :id AND completed_at IS NULL
+""")
+_DELETE = Statement("""
+    DELETE FROM tasks WHERE account_id = :account_id
+        AND id {in: SELECT id FROM {removed: id int} AS removed :in}
+""")

@@ -1,0 +1,65 @@
+"""Who must not be written to: suppressed and undeliverable address keys, as keyed hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from drumbeat.domain.unsubscribe import Suppression
+from drumbeat.store.database import Snapshot, Statement, Tx, to_stamp
+
+
+def suppress(tx: Tx, account_id: int, address_hash: str, cause: Suppression, evidence: str) -> bool:
+    """Never write to this address key again; False if it was suppressed already."""
+    return (
+        tx.run(
+            _SUPPRESS,
+            account_id=account_id,
+            address_hash=address_hash,
+            cause=cause.value,
+            evidence=evidence,
+            now=to_stamp(tx.now),
+        )
+        > 0
+    )
+
+
+def is_suppressed(snapshot: Snapshot, account_id: int, address_hash: str) -> bool:
+    """Whether the address key must not be written to."""
+    return bool(suppressed_among(snapshot, account_id, [address_hash]))
+
+
+def suppressed_among(snapshot: Snapshot, account_id: int, address_hashes: Sequence[str]) -> frozenset[str]:
+    """Which of these address keys must not be written to."""
+    rows = snapshot.all(_SUPPRESSED, account_id=account_id, sought=[[each] for each in address_hashes])
+    return frozenset(row[0] for row in rows)
+
+
+def mark_undeliverable(tx: Tx, account_id: int, address_hash: str, detail: str) -> None:
+    """No letter reaches this address key; it heals when the person's address changes."""
+    tx.run(_UNDELIVERABLE, account_id=account_id, address_hash=address_hash, detail=detail, now=to_stamp(tx.now))
+
+
+def undeliverable_among(snapshot: Snapshot, account_id: int, address_hashes: Sequence[str]) -> dict[str, str]:
+    """Which of these address keys no letter reaches, and why."""
+    rows = snapshot.all(_FIND_UNDELIVERABLE, account_id=account_id, sought=[[each] for each in address_hashes])
+    return {row[0]: row[1] for row in rows}
+
+
+_SUPPRESS = Statement("""
+    INSERT INTO suppressions (account_id, address_hash, cause, evidence, created_at)
+    VALUES (:account_id, :address_hash, :cause, :evidence, :now)
+    ON CONFLICT (account_id, address_hash) DO NOTHING
+""")
+_SUPPRESSED = Statement("""
+    SELECT s.address_hash FROM {sought: address_hash text} AS sought
+    JOIN suppressions s ON s.account_id = :account_id AND s.address_hash = sought.address_hash
+""")
+_UNDELIVERABLE = Statement("""
+    INSERT INTO undeliverable_addresses (account_id, address_hash, detail, created_at)
+    VALUES (:account_id, :address_hash, :detail, :now)
+    ON CONFLICT (account_id, address_hash) DO UPDATE SET detail = excluded.detail
+""")
+_FIND_UNDELIVERABLE = Statement("""
+    SELECT u.address_hash, u.detail FROM {sought: address_hash text} AS sought
+    JOIN undeliverable_addresses u ON u.account_id = :account_id AND u.address_hash = sought.address_hash
+""")

@@ -1,0 +1,110 @@
+"""A clock, and a fresh migrated database of either kind for each test that asks.
+
+PostgreSQL is the server that DRUMBEAT_TEST_POSTGRES_URL names, or one started for the run.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Composed, Identifier
+from sqlalchemy import make_url
+
+from drumbeat.store import migrate
+from drumbeat.store.database import Database
+from drumbeat.testing.clock import FrozenClock
+from tests.postgres import running_server
+
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """Tuesday 3 March 2026, 10:00 UTC, until the test moves it."""
+    return FrozenClock()
+
+
+@pytest.fixture
+def database(database_url: str, clock: FrozenClock) -> Iterator[Database]:
+    """A migrated, empty database that reads the test's clock."""
+    made = Database(database_url, now=clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=BOTH)
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a migrated database with no rows, once for SQLite and once for PostgreSQL."""
+    if request.param == "sqlite":
+        path = request.getfixturevalue("tmp_path") / "drumbeat.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+    else:
+        server: Server = request.getfixturevalue("postgresql_server")
+        with ExitStack() as after:
+            yield server.create(after, template=request.getfixturevalue("postgresql_template"))
+
+
+@pytest.fixture(params=BOTH)
+def empty_url(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
+    """Makes URLs of databases without any table, for SQLite and for PostgreSQL."""
+    with ExitStack() as after:
+        if request.param == "sqlite":
+            folder: Path = request.getfixturevalue("tmp_path")
+            yield lambda: f"sqlite:///{folder}/{secrets.token_hex(4)}.db"
+        else:
+            server: Server = request.getfixturevalue("postgresql_server")
+            yield lambda: server.create(after)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file to copy."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    migrate.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: Server) -> Iterator[str]:
+    """The name of a migrated database to clone."""
+    with ExitStack() as after:
+        url = postgresql_server.create(after)
+        migrate.upgrade(url)
+        yield str(make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Server]:
+    """The PostgreSQL server of this run."""
+    url = os.environ.get("DRUMBEAT_TEST_POSTGRES_URL")
+    if url:
+        yield Server(url)
+    else:
+        with running_server() as started:
+            yield Server(started)
+
+
+class Server:
+    """Makes and drops databases of the test's own."""
+
+    def __init__(self, url: str) -> None:
+        self._url = make_url(url).set(drivername="postgresql")
+
+    def create(self, after: ExitStack, template: str = "template0") -> str:
+        """The URL of a new database, which is dropped when `after` ends."""
+        name = f"drumbeat_test_{secrets.token_hex(6)}"
+        self._run(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
+        after.callback(self._run, SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def _run(self, statement: Composed) -> None:
+        with psycopg.connect(self._url.render_as_string(hide_password=False), autocommit=True) as connection:
+            connection.execute(statement)

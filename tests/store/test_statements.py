@@ -1,0 +1,193 @@
+"""Every statement is understood by both databases, stays within its account, and walks no more than it must."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+from collections.abc import Iterator
+from itertools import chain, product
+
+import pytest
+
+import drumbeat.store
+from drumbeat.domain.person import PersonKind
+from drumbeat.store import enrollments
+from drumbeat.store.database import Database, Insertion, Statement
+from drumbeat.store.schema import metadata
+
+# Work for all accounts: the worker's and the operator's looks across them. Everything else names one account.
+ACROSS_ACCOUNTS = {
+    "accounts._LIST_ACCOUNTS",
+    "deliveries._EXPIRED",
+    "events._HAS_UNTOLD",
+    "events._TAKE",
+    "lanes._AWAKE",
+    "mailboxes._ANY_REAL",
+    "mailboxes._TO_TEST",
+    "replans._NEXT",
+}
+# Tables an installation has a few hundred rows of at most, or rows that somebody is working on right now.
+SMALL = {"accounts", "credentials", "calendars", "lanes", "mailboxes", "replans", "sequences", "templates", "users"}
+SMALL |= {"sequence_counts", "outbox"}
+# What looks at more than it names, each with the reason why that is little or wanted.
+MAY_WALK = {
+    "accounts._ADD_ACCOUNT": "looks for rows that refer to the new account; there are none",
+    "deliveries._EXPIRED": "open letters only, by their own partial index",
+    "deliveries._UNKNOWN": "doubts only, by their own partial index",
+    "due._COUNTS": "the operator's view of the lanes",
+    "overview._BY_REASON": "blocked enrollments only, by their own partial index",
+    "overview._BY_SEQUENCE": "the operator's view of the sequences",
+    "overview._UNKNOWN": "doubts only, by their own partial index",
+}
+TENANT = {name for name, table in metadata.tables.items() if "account_id" in table.c}
+WRITES = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
+READS = re.compile(r"\b(?:FROM|JOIN) (\w+)")
+
+
+def _constants() -> Iterator[tuple[str, Statement | Insertion]]:
+    for found in pkgutil.iter_modules(drumbeat.store.__path__, "drumbeat.store."):
+        if not found.ispkg:
+            module = importlib.import_module(found.name)
+            for name, value in vars(module).items():
+                if isinstance(value, (Statement, Insertion)):
+                    yield f"{found.name.rpartition('.')[2]}.{name}", value
+
+
+def _pages(database: Database) -> list[tuple[str, Statement]]:
+    """Every page of enrollments that a caller may ask for; the texts are made when one does."""
+    chosen = product((0, 5), (None, [1]), (None, PersonKind.LEAD), (None, [1]), (False, True))
+    with database.read() as snapshot:
+        for after, ids, kind, people, descending in chosen:
+            enrollments.list_page(
+                snapshot,
+                1,
+                ids=ids,
+                resource_type=kind,
+                resource_ids=people,
+                after=after,
+                descending=descending,
+                limit=3,
+            )
+    assert len(enrollments._PAGES) == 32
+    return [(f"enrollments.page of {where}", statement) for (where, _), statement in enrollments._PAGES.items()]
+
+
+INSERTIONS = {name: each for name, each in _constants() if isinstance(each, Insertion)}
+STATEMENTS = {name: each for name, each in _constants() if isinstance(each, Statement)}
+
+
+def test_the_statements_were_found() -> None:
+    assert len(STATEMENTS) > 100
+    assert len(INSERTIONS) > 5
+    assert set(STATEMENTS) >= ACROSS_ACCOUNTS | set(MAY_WALK)
+
+
+def test_every_statement_is_understood(database: Database) -> None:
+    statements = [
+        *STATEMENTS.items(),
+        *((name, each.postgresql) for name, each in INSERTIONS.items()),
+        *_pages(database),
+    ]
+    for name, statement in statements:
+        assert _plan(database, statement), name
+
+
+def test_every_insertion_names_columns_that_are_there_with_their_types(database: Database) -> None:
+    for name, insertion in INSERTIONS.items():
+        with database.writer.connect() as connection, connection.begin() as transaction:
+            columns = re.search(r"\((.*?)\) VALUES", insertion.sqlite)
+            assert columns is not None
+            row = tuple(None for _ in columns[1].split(", "))
+            if database.is_sqlite:
+                connection.exec_driver_sql(f"EXPLAIN {insertion.sqlite}", row)
+            else:
+                connection.exec_driver_sql(f"EXPLAIN {insertion.postgresql.postgresql}", {"rows": json.dumps([row])})
+            transaction.rollback()
+        assert columns[1].startswith("account_id,"), name
+
+
+@pytest.mark.parametrize("name", sorted(STATEMENTS.keys() - ACROSS_ACCOUNTS))
+def test_a_statement_on_a_tenant_s_table_names_the_account(name: str) -> None:
+    text = STATEMENTS[name].text
+    written, read = set(WRITES.findall(text)) & TENANT, set(READS.findall(text)) & TENANT
+    assert ":account_id" in text or not written | read
+    if "INSERT INTO" in text and written:
+        assert re.search(r"INSERT INTO \w+ \(account_id,", text)
+    elif written or "{lock" in text or "{skip locked" in text:
+        assert re.search(r"\baccount_id = :account_id", text)
+
+
+def test_what_works_across_accounts_writes_nothing_but_the_outbox() -> None:
+    written = {table for name in ACROSS_ACCOUNTS for table in WRITES.findall(STATEMENTS[name].text)}
+    assert written == {"outbox"}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_no_statement_walks_a_whole_account(database: Database) -> None:
+    walking = {}
+    for name, statement in chain(STATEMENTS.items(), _pages(database)):
+        plan = _plan(database, statement)
+        walks = [step for step in plan if _walks(step, _aliases(statement))]
+        goes_on_until_its_limit = "LIMIT" in statement.sqlite and not any("TEMP B-TREE" in step for step in plan)
+        if walks and not goes_on_until_its_limit and name not in MAY_WALK:
+            walking[name] = walks
+    assert walking == {}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_page_of_named_people_is_found_by_their_index_and_any_other_in_the_order_of_ids(
+    database: Database,
+) -> None:
+    for name, statement in _pages(database):
+        first = _plan(database, statement)[0]
+        if ":named" in statement.sqlite:
+            assert "PRIMARY KEY (account_id=? AND id=?)" in first, name
+        elif ":sought" in statement.sqlite:
+            assert "ix_enrollments_resource (account_id=? AND resource_type=? AND resource_id=?" in first, name
+        else:
+            assert "PRIMARY KEY (account_id=?" in first, name
+
+
+def test_the_check_tells_a_walk_from_a_search() -> None:
+    assert _walks("SCAN enrollments", {})
+    assert _walks("SCAN e USING INDEX ix_enrollments_blocked", {"e": "enrollments"})
+    assert _walks("SEARCH enrollments USING PRIMARY KEY (account_id=?)", {})
+    assert not _walks("SEARCH enrollments USING PRIMARY KEY (account_id=? AND id=?)", {})
+    assert not _walks("SEARCH enrollments USING PRIMARY KEY (account_id=? AND id>?)", {})
+    assert not _walks("SCAN json_each VIRTUAL TABLE INDEX 1:", {})
+    assert not _walks("SCAN mailboxes", {})
+
+
+def _plan(database: Database, statement: Statement) -> list[str]:
+    """How the database would go about it, step by step."""
+    with database.writer.connect() as connection, connection.begin() as transaction:
+        if database.is_sqlite:
+            names = set(re.findall(r"(?<!:):(\w+)", statement.sqlite))
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement.sqlite}", dict.fromkeys(names)).fetchall()
+            found = [str(row[3]) for row in rows] or ["no step worth telling"]
+        else:
+            names = set(re.findall(r"%\((\w+)\)s", statement.postgresql))
+            values = {name: "[]" if name in statement.batches else "1" for name in names}
+            rows = connection.exec_driver_sql(f"EXPLAIN {statement.postgresql}", values).fetchall()
+            found = [str(row[0]) for row in rows]
+        transaction.rollback()
+    return found
+
+
+def _aliases(statement: Statement) -> dict[str, str]:
+    """The tables of the statement by the names it gives them."""
+    named = re.findall(r"\b(?:FROM|JOIN|UPDATE) (\w+) (?:AS )?(\w+)", statement.sqlite)
+    return {alias: table for table, alias in named if table in metadata.tables}
+
+
+def _walks(step: str, aliases: dict[str, str]) -> bool:
+    """Whether a step of SQLite's plan goes through all of an account, or of a table, that may be large."""
+    found = re.match(r"(SCAN|SEARCH) (\w+)", step)
+    if found is None:
+        return False
+    table = aliases.get(found[2], found[2])
+    if table not in metadata.tables or table in SMALL:
+        return False
+    return found[1] == "SCAN" or "(account_id=?)" in step
