@@ -1,0 +1,385 @@
+"""What becomes of letters: the point of no return, the server's answer, leases that ran out, doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from drumbeat.domain.account import UnknownMeans
+from drumbeat.domain.delivery import (
+    DeliveryStatus,
+    FailureReason,
+    Kind,
+    Outcome,
+    Scope,
+    Stage,
+    Verdict,
+    read_outcome,
+    reason_after_giving_up,
+    retry_at,
+)
+from drumbeat.domain.enrollment import Enrollment
+from drumbeat.domain.errors import IncorrectValue, NotFound
+from drumbeat.domain.happening import (
+    Accepted,
+    CannotSend,
+    CountedAsNotSent,
+    CountedAsSent,
+    Deferred,
+    Doubted,
+    DoubtExpired,
+    EnrollmentEvent,
+    RepeatLetter,
+    SentAgain,
+)
+from drumbeat.domain.machine import decide
+from drumbeat.mail.compose import COMPOSER
+from drumbeat.operations.changes import Change, store
+from drumbeat.operations.dispatch import LEASE, ClaimedLetter
+from drumbeat.store import accounts, deliveries, due, enrollments, lanes, mailboxes, unsubscribes
+from drumbeat.store.database import Tx, from_stamp
+from drumbeat.store.deliveries import Delivery, Key, Settled
+from drumbeat.store.mailboxes import StoredMailbox
+
+EVIDENCE_AWAITED = timedelta(minutes=10)
+NOT_SENT = "not sent:"
+_HOLDS_MAILBOX = frozenset({FailureReason.AUTH, FailureReason.SENDOUT_LIMITED})
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A claimed letter and how its try ended: the server's outcome, or what was found before connecting."""
+
+    letter: ClaimedLetter
+    ending: Outcome | CannotSend
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """What the delivery becomes, what happens to the enrollment, and the verdict both follow from."""
+
+    settled: Settled
+    event: EnrollmentEvent
+    verdict: Verdict | None
+    delivery: Delivery
+
+    @property
+    def address_hash(self) -> str:
+        return self.delivery.address_hash
+
+
+_DEFINITE = frozenset({DeliveryStatus.ACCEPTED, DeliveryStatus.REFUSED})
+
+
+def commit_turn(
+    tx: Tx,
+    account_id: int,
+    mailbox_id: int,
+    answered: Sequence[Answered],
+    ready: Sequence[tuple[ClaimedLetter, str]],
+    *,
+    token: str,
+) -> frozenset[Key]:
+    """Settle what was answered and pass the point of no return for what stands ready (letter, SHA-256).
+
+    Returns the keys whose final dot may be written. All rows are locked first, in key order: every stop
+    writes its enrollment's row, so this is where stop and send meet.
+    """
+    ids = {a.letter.enrollment.id for a in answered}
+    enrollments.lock_rows(tx, account_id, ids | {letter.enrollment.id for letter, _ in ready})
+    if answered:
+        locked = {e.id: e for e in enrollments.find_many(tx, account_id, sorted(ids))}
+        _settle(tx, account_id, mailbox_id, answered, locked, token)
+    if not ready:
+        return frozenset()
+    rows = [(*letter.delivery.key, sha256) for letter, sha256 in ready]
+    passed = frozenset(
+        deliveries.pass_point_of_no_return(tx, account_id, mailbox_id, rows, token=token, lease_until=tx.now + LEASE)
+    )
+    stopped = [letter for letter, _ in ready if letter.delivery.key not in passed]
+    if stopped:
+        _withdraw(tx, account_id, stopped, token)
+    return passed
+
+
+def _withdraw(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: str) -> None:
+    """Letters whose body stood at the server, and which may not go: their connection drops without the dot."""
+    locked = {e.id: e for e in enrollments.find_many(tx, account_id, [x.enrollment.id for x in letters])}
+    settled = []
+    for letter in letters:
+        goes_on = locked[letter.enrollment.id].is_ongoing
+        status = DeliveryStatus.QUEUED if goes_on else DeliveryStatus.REFUSED
+        settled.append(Settled(letter.delivery.key, status, "not sent: stopped before the point of no return"))
+    stored = deliveries.settle(tx, account_id, settled, token)
+    _release(tx, account_id, [key[0] for key in stored])
+
+
+def release(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: str) -> None:
+    """Give claimed letters back that were never tried."""
+    settled = [Settled(letter.delivery.key, DeliveryStatus.QUEUED, None) for letter in letters]
+    stored = deliveries.settle(tx, account_id, settled, token)
+    _release(tx, account_id, [key[0] for key in stored])
+
+
+def _release(tx: Tx, account_id: int, enrollment_ids: Collection[int]) -> None:
+    if not enrollment_ids:
+        return
+    ids = sorted(enrollment_ids)
+    due.release(tx, account_id, ids)
+    waiting = due.get_attempt(tx, account_id, ids)
+    lanes.wake(tx, account_id, [(lane, tx.now) for lane, *_ in waiting.values()])
+
+
+def _settle(
+    tx: Tx,
+    account_id: int,
+    mailbox_id: int,
+    answered: Sequence[Answered],
+    locked: Mapping[int, Enrollment],
+    token: str,
+) -> None:
+    endings = [_ending(tx, each) for each in answered]
+    stored = deliveries.settle(tx, account_id, [ending.settled for ending in endings], token)
+    known = zip(endings, answered, strict=True)
+    late = [e for e, each in known if e.settled.key not in stored and _settles_doubt(each, e)]
+    proven = deliveries.settle_doubts(tx, account_id, [ending.settled for ending in late]) if late else frozenset()
+    changes = []
+    for ending, each in zip(endings, answered, strict=True):
+        enrollment = locked[each.letter.enrollment.id]
+        if enrollment.position != each.letter.delivery.position:
+            continue
+        if ending.settled.key in stored:
+            changes.append(_change(tx, each.letter, enrollment, ending))
+        elif ending.settled.key in proven:
+            proof = CountedAsSent() if isinstance(ending.event, Accepted) else ending.event
+            changes.append(Change(decide(enrollment, proof, tx.now), enrollment.revision))
+    store(tx, account_id, changes)
+    _note_consequences(tx, account_id, mailbox_id, [e for e in endings if e.settled.key in stored | proven])
+
+
+def _settles_doubt(answered: Answered, ending: _Ending) -> bool:
+    """Whether the server answered the final dot; what it said before one is no word on another worker's."""
+    of_dot = isinstance(answered.ending, Outcome) and answered.ending.stage is Stage.DOT
+    return of_dot and ending.settled.status in _DEFINITE
+
+
+def _change(tx: Tx, letter: ClaimedLetter, enrollment: Enrollment, ending: _Ending) -> Change:
+    decision = decide(enrollment, ending.event, tx.now)
+    if not isinstance(ending.event, Deferred):
+        return Change(decision, enrollment.revision)
+    attempt = letter.attempt if ending.verdict is None else letter.attempt + 1
+    return Change(decision, enrollment.revision, attempt, from_stamp(letter.first_tried_at_stamp))
+
+
+def _note_consequences(tx: Tx, account_id: int, mailbox_id: int, endings: Sequence[_Ending]) -> None:
+    """What an answer means beyond its letter: the address is undeliverable, the mailbox is held or freed."""
+    troubles, delivered = [], False
+    for ending in endings:
+        verdict = ending.verdict
+        delivered = delivered or ending.settled.status is DeliveryStatus.ACCEPTED
+        if verdict is None:
+            continue
+        if verdict.reason is FailureReason.RECIPIENT_INVALID:
+            unsubscribes.mark_undeliverable(tx, account_id, ending.address_hash, verdict.detail)
+        if verdict.scope is Scope.MAILBOX and verdict.kind is not Kind.ACCEPTED:
+            troubles.append(verdict)
+    if troubles or delivered:
+        _note_mailbox(tx, mailboxes.get(tx, account_id, mailbox_id), troubles, delivered=delivered)
+
+
+def _ending(tx: Tx, answered: Answered) -> _Ending:
+    delivery, ending = answered.letter.delivery, answered.ending
+    if isinstance(ending, CannotSend):
+        return _Ending(Settled(delivery.key, DeliveryStatus.REFUSED, ending.detail), ending, None, delivery)
+    verdict = read_outcome(ending)
+    if verdict.kind is Kind.ACCEPTED:
+        said = str(ending.reply)
+        settled = Settled(delivery.key, DeliveryStatus.ACCEPTED, said)
+        return _Ending(settled, Accepted(said), verdict, delivery)
+    if verdict.kind is Kind.IN_DOUBT:
+        settled = Settled(delivery.key, DeliveryStatus.UNKNOWN, verdict.detail, tx.now + EVIDENCE_AWAITED)
+        return _Ending(settled, Doubted(verdict.detail), verdict, delivery)
+    if verdict.kind is Kind.RETRY:
+        return _retried(tx, answered.letter, ending, verdict)
+    assert verdict.reason is not None
+    settled = Settled(delivery.key, DeliveryStatus.REFUSED, verdict.detail)
+    return _Ending(settled, CannotSend(verdict.reason, verdict.detail), verdict, delivery)
+
+
+def _retried(tx: Tx, letter: ClaimedLetter, outcome: Outcome, verdict: Verdict) -> _Ending:
+    delivery = letter.delivery
+    if outcome.error is not None and outcome.error.startswith(NOT_SENT):
+        # The letter stood ready and the commit failed, or the worker stops: nothing is wrong with it.
+        settled = Settled(delivery.key, DeliveryStatus.QUEUED, outcome.error)
+        return _Ending(settled, Deferred(tx.now, outcome.error), None, delivery)
+    first = from_stamp(letter.first_tried_at_stamp)
+    seed = f"{delivery.account_id}.{delivery.enrollment_id}".encode()
+    until = retry_at(letter.attempt + 1, first, tx.now, seed)
+    if until is None:
+        reason = reason_after_giving_up(outcome.stage)
+        given_up = f"Given up after three days. {verdict.detail}"
+        settled = Settled(delivery.key, DeliveryStatus.REFUSED, given_up)
+        return _Ending(settled, CannotSend(reason, given_up), verdict, delivery)
+    settled = Settled(delivery.key, DeliveryStatus.QUEUED, verdict.detail)
+    return _Ending(settled, Deferred(until, verdict.detail), verdict, delivery)
+
+
+def _note_mailbox(tx: Tx, mailbox: StoredMailbox, troubles: Sequence[Verdict], *, delivered: bool) -> None:
+    """One hold for the whole mailbox: with a reason letters block, without one they wait a moment.
+
+    A hold with a reason stands until it was tested, whatever other connections still get through.
+    """
+    if mailbox.hold_reason is not None:
+        return
+    for verdict in troubles:
+        if verdict.reason in _HOLDS_MAILBOX:
+            _hold_mailbox(tx, mailbox, verdict, verdict.reason)
+            return
+    if delivered:
+        if mailbox.hold_count or mailbox.held_until is not None:
+            mailboxes.save(tx, replace(mailbox, held_until=None, hold_detail=None, hold_count=0))
+            lanes.wake(tx, mailbox.account_id, [(mailbox.id, tx.now)])
+        return
+    retried = next((verdict for verdict in troubles if verdict.kind is Kind.RETRY), None)
+    if retried is not None and (mailbox.held_until is None or mailbox.held_until <= tx.now):
+        _hold_mailbox(tx, mailbox, retried, None)
+
+
+def _hold_mailbox(tx: Tx, mailbox: StoredMailbox, verdict: Verdict, reason: FailureReason | None) -> None:
+    until = tx.now + timedelta(minutes=min(60, 2 ** min(mailbox.hold_count, 6)))
+    held = replace(
+        mailbox,
+        held_since=tx.now if reason else None,
+        held_until=until,
+        hold_reason=reason,
+        hold_detail=verdict.detail,
+        hold_count=mailbox.hold_count + 1,
+    )
+    mailboxes.save(tx, held)
+    lanes.hold(tx, mailbox.account_id, mailbox.id, tx.now if reason else until)
+
+
+def renew_leases(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: str) -> None:
+    """Prolong the leases on letters that are still to be carried, or whose answer is awaited."""
+    until = tx.now + LEASE
+    deliveries.renew(tx, account_id, [letter.delivery.key for letter in letters], token, until)
+    due.renew(tx, account_id, [letter.enrollment.id for letter in letters], token, until)
+
+
+def reap(tx: Tx, expired: Delivery) -> bool:
+    """Deal with one delivery whose lease or waiting time ran out; False if somebody else did meanwhile.
+
+    Claimed: nothing was sent, it goes back to the queue. Transmitting: nobody can tell, so it becomes a
+    doubt and is never sent again by itself. A doubt without evidence in time waits for a person, or
+    counts as sent where the account says so.
+    """
+    account_id = expired.account_id
+    locked = enrollments.lock(tx, account_id, [expired.enrollment_id])
+    fresh = [d for d in deliveries.list_of_steps(tx, account_id, [expired.key[:2]]) if d.key == expired.key]
+    lapsed = [d for d in fresh if d.lease_until is not None and d.lease_until < tx.now]
+    if not locked or not lapsed:
+        return False
+    delivery, enrollment = lapsed[0], locked[0]
+    if delivery.status is DeliveryStatus.CLAIMED:
+        _requeue(tx, delivery, enrollment)
+    elif delivery.status is DeliveryStatus.TRANSMITTING:
+        _doubt(tx, delivery, enrollment)
+    else:
+        _expire_doubt(tx, delivery, enrollment)
+    return True
+
+
+def _requeue(tx: Tx, delivery: Delivery, enrollment: Enrollment) -> None:
+    status = DeliveryStatus.QUEUED if enrollment.is_ongoing else DeliveryStatus.REFUSED
+    settled = Settled(delivery.key, status, "the worker stopped before the point of no return")
+    deliveries.settle(tx, delivery.account_id, [settled], delivery.lease_token or "")
+    _release(tx, delivery.account_id, [enrollment.id])
+
+
+def _doubt(tx: Tx, delivery: Delivery, enrollment: Enrollment) -> None:
+    detail = "Whether the letter arrived is not known: the worker stopped while it waited for the answer."
+    look_at = tx.now + EVIDENCE_AWAITED
+    settled = Settled(delivery.key, DeliveryStatus.UNKNOWN, detail, look_at)
+    deliveries.settle(tx, delivery.account_id, [settled], delivery.lease_token or "")
+    _apply(tx, enrollment, Doubted(detail))
+
+
+def _expire_doubt(tx: Tx, delivery: Delivery, enrollment: Enrollment) -> None:
+    account = accounts.get_account(tx, delivery.account_id)
+    if account.unknown_means is UnknownMeans.SENT:
+        _count_as_sent(tx, delivery, enrollment, None)
+        return
+    settled = Settled(delivery.key, DeliveryStatus.UNKNOWN, delivery.reply)
+    deliveries.settle_doubts(tx, delivery.account_id, [settled])
+    _apply(tx, enrollment, DoubtExpired())
+
+
+def count_as_sent(tx: Tx, account_id: int, enrollment_id: int, actor_id: int | None) -> Enrollment:
+    """Settle a doubt as sent: the step completes and the enrollment goes on."""
+    delivery, enrollment = _doubtful(tx, account_id, enrollment_id)
+    return _count_as_sent(tx, delivery, enrollment, actor_id)
+
+
+def _count_as_sent(tx: Tx, delivery: Delivery, enrollment: Enrollment, actor_id: int | None) -> Enrollment:
+    settled = Settled(delivery.key, DeliveryStatus.ACCEPTED, f"counted as sent; {delivery.reply}")
+    deliveries.settle_doubts(tx, delivery.account_id, [settled])
+    return _apply(tx, enrollment, CountedAsSent(actor_id))
+
+
+def count_as_not_sent(tx: Tx, account_id: int, enrollment_id: int, actor_id: int) -> Enrollment:
+    """Settle the doubt of a finished enrollment as not sent."""
+    delivery, enrollment = _doubtful(tx, account_id, enrollment_id)
+    if enrollment.is_ongoing:
+        raise IncorrectValue(
+            "The enrollment still runs: count the letter as sent, or send it again.", field="enrollment_id"
+        )
+    settled = Settled(delivery.key, DeliveryStatus.REFUSED, f"counted as not sent; {delivery.reply}")
+    deliveries.settle_doubts(tx, account_id, [settled])
+    return _apply(tx, enrollment, CountedAsNotSent(actor_id))
+
+
+def send_again(tx: Tx, account_id: int, enrollment_id: int, actor_id: int, *, rewritten_sha256: str) -> Enrollment:
+    """Queue the doubtful letter once more with the same bytes; refused if they cannot be made again."""
+    delivery, enrollment = _doubtful(tx, account_id, enrollment_id)
+    if not enrollment.is_ongoing:
+        detail = "The enrollment has finished: count the letter as sent or as not sent."
+        raise IncorrectValue(detail, field="enrollment_id")
+    if rewritten_sha256 != delivery.sha256:
+        detail = "The letter cannot be made again byte for byte; count it as sent."
+        raise IncorrectValue(detail, field="enrollment_id")
+    decision = decide(enrollment, SentAgain(actor_id), tx.now)
+    assert RepeatLetter() in decision.effects
+    settled = Settled(delivery.key, DeliveryStatus.REFUSED, f"sent again by user {actor_id}; {delivery.reply}")
+    deliveries.settle_doubts(tx, account_id, [settled])
+    again = replace(
+        delivery,
+        attempt=delivery.attempt + 1,
+        status=DeliveryStatus.QUEUED,
+        composer=COMPOSER,
+        lease_until=None,
+        lease_token=None,
+        sha256=None,
+        reply=None,
+        claimed_at=tx.now,
+    )
+    deliveries.add(tx, [again])
+    store(tx, account_id, [Change(decision, enrollment.revision)])
+    return decision.enrollment
+
+
+def _doubtful(tx: Tx, account_id: int, enrollment_id: int) -> tuple[Delivery, Enrollment]:
+    locked = enrollments.lock(tx, account_id, [enrollment_id])
+    delivery = deliveries.find_unknown(tx, account_id, enrollment_id)
+    if not locked or delivery is None:
+        raise NotFound(f"There is no doubtful letter of enrollment {enrollment_id}.")
+    enrollment = locked[0]
+    if not enrollment.in_doubt:
+        raise NotFound(f"There is no doubtful letter of enrollment {enrollment_id}.")
+    return delivery, enrollment
+
+
+def _apply(tx: Tx, enrollment: Enrollment, event: EnrollmentEvent) -> Enrollment:
+    decision = decide(enrollment, event, tx.now)
+    store(tx, enrollment.account_id, [Change(decision, enrollment.revision)])
+    return decision.enrollment

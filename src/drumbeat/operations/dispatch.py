@@ -1,0 +1,329 @@
+"""What is due leaves its lane: letters are claimed and frozen, tasks opened, what cannot go is held or blocked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import structlog
+
+from drumbeat.domain.account import Account, User
+from drumbeat.domain.delivery import DeliveryStatus, FailureReason
+from drumbeat.domain.enrollment import Enrollment, FinishedReason
+from drumbeat.domain.errors import Unsendable
+from drumbeat.domain.happening import CannotSend, Deferred, FinishRequested, Frozen, SendLetter, StepDue
+from drumbeat.domain.machine import decide
+from drumbeat.domain.person import Person, PersonKind
+from drumbeat.domain.sequence import Sequence as SequenceSettings
+from drumbeat.domain.timeline import Binding, Circumstances, Hold, MailboxState, hold_on_letter
+from drumbeat.mail.compose import COMPOSER
+from drumbeat.operations.changes import Change, lane_of, store
+from drumbeat.operations.letters import Frozen as FrozenLetter
+from drumbeat.operations.letters import Identity, encode_frozen, freeze_letter, read_frozen
+from drumbeat.store import (
+    accounts,
+    deliveries,
+    due,
+    enrollments,
+    lanes,
+    mailboxes,
+    people,
+    sequences,
+    unsubscribes,
+)
+from drumbeat.store.database import Tx, to_stamp
+from drumbeat.store.deliveries import Delivery, Settled
+from drumbeat.store.due import Due, Waiting
+from drumbeat.store.mailboxes import StoredMailbox
+
+LEASE = timedelta(seconds=30)
+POISONED_WAITS = timedelta(hours=1)
+_NOT_OUT = frozenset({DeliveryStatus.QUEUED, DeliveryStatus.CLAIMED})
+ADDRESS_TAKEN = "Another enrollment of this sequence runs for the same e-mail address."
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedLetter:
+    """A letter this worker holds: its delivery, the enrollment as it was claimed, and its frozen inputs."""
+
+    delivery: Delivery
+    enrollment: Enrollment
+    frozen: FrozenLetter
+    attempt: int
+    first_tried_at_stamp: int
+
+
+@dataclass(slots=True)
+class Claim:
+    """What one claim brought: letters to carry, and how many due enrollments were dealt with in all."""
+
+    letters: list[ClaimedLetter] = field(default_factory=list)
+    taken: int = 0
+
+
+@dataclass(slots=True)
+class _Round:
+    """What a claim works with: the rows it needs, read once for the whole batch."""
+
+    tx: Tx
+    account: Account
+    mailbox: StoredMailbox | None
+    token: str
+    users: dict[int, User | None]
+    people: dict[tuple[PersonKind, int], Person]
+    sequences: dict[int, SequenceSettings]
+    suppressed: frozenset[str]
+    undeliverable: dict[str, str]
+    earlier: dict[int, list[Delivery]]
+    threads: dict[int, Delivery]
+    changes: list[Change] = field(default_factory=list)
+    replanned: list[Waiting] = field(default_factory=list)
+    moved: list[Waiting] = field(default_factory=list)
+    new: list[tuple[Delivery, Due, Enrollment, FrozenLetter]] = field(default_factory=list)
+    requeued: list[tuple[Delivery, Due, Enrollment]] = field(default_factory=list)
+    discarded: list[Settled] = field(default_factory=list)
+
+
+def claim(tx: Tx, identity: Identity, account_id: int, lane_id: int, *, limit: int, token: str) -> Claim:
+    """Take the lane's oldest due enrollments, at most `limit`: letters are held with `token`, the rest is done.
+
+    Nothing is taken while another worker is at the lane, or while the mailbox may not send for a moment.
+    """
+    if not lanes.lock(tx, account_id, lane_id):
+        return Claim()
+    mailbox = mailboxes.get(tx, account_id, lane_id) if lane_id != lanes.NO_MAILBOX else None
+    if mailbox is not None and _is_paused(mailbox, tx):
+        lanes.hold(tx, account_id, lane_id, mailbox.held_until)
+        return Claim()
+    lease_until = tx.now + LEASE
+    found = due.claim(tx, account_id, lane_id, limit=limit, token=token, lease_until=lease_until)
+    claim = Claim(taken=len(found))
+    if found:
+        locked = {e.id: e for e in enrollments.lock(tx, account_id, [d.enrollment_id for d in found])}
+        batch = _gather(tx, account_id, mailbox, token, list(locked.values()))
+        for each in found:
+            try:
+                _deal_with(batch, identity, locked[each.enrollment_id], each)
+            except Exception:
+                # One poisoned row must not stop its lane: it waits an hour, the others go on.
+                _log.exception("step failed", account_id=account_id, enrollment_id=each.enrollment_id)
+                later = tx.now + POISONED_WAITS
+                batch.replanned.append(Waiting(each.enrollment_id, lane_id, later, each.attempt + 1))
+        claim.letters = _write(batch)
+    lanes.sleep(tx, account_id, lane_id, tx.now)
+    return claim
+
+
+def _is_paused(mailbox: StoredMailbox, tx: Tx) -> bool:
+    only_waits = mailbox.hold_reason is None and mailbox.held_until is not None
+    return only_waits and mailbox.held_until is not None and mailbox.held_until > tx.now
+
+
+def _gather(tx: Tx, account_id: int, mailbox: StoredMailbox | None, token: str, loaded: Sequence[Enrollment]) -> _Round:
+    subjects = [e.subject for e in loaded]
+    found = people.find_many(tx, account_id, sorted({(s.resource_type, s.resource_id) for s in subjects}))
+    addresses = {s.address_hash for s in subjects} | {person.address_hash for person in found.values()}
+    hashes = sorted(address for address in addresses if address is not None)
+    letters = [e for e in loaded if e.step.is_letter]
+    earlier: dict[int, list[Delivery]] = {}
+    for delivery in deliveries.list_of_steps(tx, account_id, [(e.id, e.position) for e in letters]):
+        earlier.setdefault(delivery.enrollment_id, []).append(delivery)
+    return _Round(
+        tx=tx,
+        account=accounts.get_account(tx, account_id),
+        mailbox=mailbox,
+        token=token,
+        users={id: accounts.find_user(tx, account_id, id) for id in {s.actor_id for s in subjects}},
+        people=found,
+        sequences=sequences.find_many(tx, account_id, sorted({s.runs_sequence_id for s in subjects})),
+        suppressed=unsubscribes.suppressed_among(tx, account_id, hashes),
+        undeliverable=unsubscribes.undeliverable_among(tx, account_id, hashes),
+        earlier=earlier,
+        threads=deliveries.last_accepted(tx, account_id, [e.id for e in letters if e.step.is_reply]),
+    )
+
+
+def _deal_with(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due) -> None:
+    subject, now = enrollment.subject, batch.tx.now
+    decision = decide(enrollment, Frozen() if enrollment.plan.paused else StepDue(), now)
+    if decision.enrollment.revision == enrollment.revision and not decision.effects:
+        # Another try of the letter is out already: what settles that one plans anew.
+        batch.replanned.append(Waiting(enrollment.id, _lane(batch), None, each.attempt, each.first_tried_at))
+        return
+    if SendLetter() not in decision.effects:
+        batch.changes.append(Change(decision, enrollment.revision, each.attempt, each.first_tried_at))
+        return
+    person = batch.people.get((subject.resource_type, subject.resource_id))
+    stopped = {subject.address_hash, person.address_hash if person else None} & batch.suppressed
+    if person is None or person.address_hash is None or stopped:
+        gone = FinishedReason.RESOURCE_DELETED if person is None else FinishedReason.SUBSCRIPTION_CANCELLED
+        _drop(batch, enrollment, person, gone)
+        return
+    user = batch.users[subject.actor_id]
+    lane = lane_of(enrollment, user.mailbox_id if user else None)
+    if (batch.mailbox is not None and lane != batch.mailbox.id) or (batch.mailbox is None and lane):
+        batch.moved.append(Waiting(enrollment.id, lane, each.due_at, each.attempt, each.first_tried_at))
+        return
+    if person.address_hash != subject.address_hash:
+        _follow(batch, identity, enrollment, each, person)
+    else:
+        _send(batch, identity, enrollment, each, person)
+
+
+def _follow(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due, person: Person) -> None:
+    """The person's address changed while another enrollment had it: it goes on there once that has ended."""
+    tx, subject, address = batch.tx, enrollment.subject, person.address_hash
+    assert address is not None
+    taken = enrollments.sequences_of_address(tx, enrollment.account_id, address)
+    if {subject.sequence_id, subject.runs_sequence_id} & taken:
+        event = CannotSend(FailureReason.RECIPIENT_INVALID, ADDRESS_TAKEN)
+        batch.changes.append(Change(decide(enrollment, event, tx.now), enrollment.revision))
+        return
+    enrollments.readdress(tx, enrollment.account_id, address, [enrollment.id])
+    moved = replace(enrollment, subject=replace(subject, address_hash=address))
+    _send(batch, identity, moved, each, person)
+
+
+def _send(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due, person: Person) -> None:
+    user, now = batch.users[enrollment.subject.actor_id], batch.tx.now
+    hold = hold_on_letter(enrollment, _around(batch, enrollment, user), now)
+    if hold is not None:
+        _hold(batch, enrollment, each, hold)
+        return
+    try:
+        _take(batch, identity, enrollment, each, person)
+    except Unsendable as error:
+        event = CannotSend(FailureReason.UNKNOWN, f"The mailbox's address: {error.detail}")
+        batch.changes.append(Change(decide(enrollment, event, now), enrollment.revision))
+
+
+def _drop(batch: _Round, enrollment: Enrollment, person: Person | None, gone: FinishedReason) -> None:
+    event: CannotSend | FinishRequested = FinishRequested(gone)
+    if person is not None and person.address_hash is None:
+        event = CannotSend(FailureReason.RECIPIENT_INVALID, "The person has no e-mail address any more.")
+    batch.changes.append(Change(decide(enrollment, event, batch.tx.now), enrollment.revision))
+
+
+def _around(batch: _Round, enrollment: Enrollment, user: User | None) -> Circumstances:
+    assert user is not None
+    address = enrollment.subject.address_hash
+    return Circumstances(
+        account=batch.account,
+        actor=user,
+        mailbox=state_of(batch.mailbox),
+        paused_at=None,
+        undeliverable=batch.undeliverable.get(address) if address else None,
+    )
+
+
+def state_of(mailbox: StoredMailbox | None) -> MailboxState | None:
+    """What the rules need to know of a mailbox."""
+    if mailbox is None:
+        return None
+    return MailboxState(
+        id=mailbox.id,
+        is_active=mailbox.is_active,
+        held_since=mailbox.held_since,
+        held_until=mailbox.held_until,
+        hold_reason=None if mailbox.hold_reason is None else FailureReason(mailbox.hold_reason),
+        hold_detail=mailbox.hold_detail,
+    )
+
+
+def _hold(batch: _Round, enrollment: Enrollment, each: Due, hold: Hold) -> None:
+    now = batch.tx.now
+    if hold.reason is not None:
+        event: CannotSend | Deferred = CannotSend(hold.reason, hold.sentence)
+        batch.changes.append(Change(decide(enrollment, event, now), enrollment.revision))
+    elif hold.binding is Binding.WINDOW:
+        waiting = Waiting(enrollment.id, _lane(batch), hold.until, each.attempt, each.first_tried_at)
+        batch.replanned.append(waiting)
+    else:
+        until = hold.until or now + LEASE
+        change = decide(enrollment, Deferred(until, hold.sentence), now)
+        batch.changes.append(Change(change, enrollment.revision, each.attempt, each.first_tried_at))
+
+
+def _lane(batch: _Round) -> int:
+    return lanes.NO_MAILBOX if batch.mailbox is None else batch.mailbox.id
+
+
+def _take(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due, person: Person) -> None:
+    assert batch.mailbox is not None
+    assert person.address_hash is not None
+    tried = batch.earlier.get(enrollment.id, [])
+    # Whoever leases the enrollment has its letter, even one that a worker whose lease was ended still carries.
+    queued = next((d for d in tried if d.status in _NOT_OUT), None)
+    if queued is not None and (queued.address_hash, queued.composer) == (person.address_hash, COMPOSER):
+        batch.requeued.append((queued, each, enrollment))
+        return
+    if queued is not None:
+        reason = "the person's address, or how letters are written, changed before it left"
+        batch.discarded.append(Settled(queued.key, DeliveryStatus.REFUSED, reason))
+    attempt = len(tried)
+    now = batch.tx.now
+    frozen = freeze_letter(
+        identity,
+        enrollment,
+        attempt,
+        now_stamp=to_stamp(now),
+        person=person,
+        account=batch.account,
+        mailbox=batch.mailbox,
+        unsubscribing=batch.sequences[enrollment.subject.runs_sequence_id].unsubscribing,
+        thread=batch.threads.get(enrollment.id),
+    )
+    delivery = Delivery(
+        account_id=enrollment.account_id,
+        enrollment_id=enrollment.id,
+        position=enrollment.position,
+        attempt=attempt,
+        status=DeliveryStatus.CLAIMED,
+        mailbox_id=batch.mailbox.id,
+        address_hash=person.address_hash,
+        frozen=encode_frozen(frozen),
+        composer=COMPOSER,
+        claimed_at=now,
+        lease_until=now + LEASE,
+        lease_token=batch.token,
+    )
+    batch.new.append((delivery, each, enrollment, frozen))
+
+
+def _write(batch: _Round) -> list[ClaimedLetter]:
+    tx, account_id = batch.tx, batch.account.id
+    _settle_rest(batch)
+    deliveries.add(tx, [delivery for delivery, *_ in batch.new])
+    letters = [_letter(d, each, e, frozen, tx) for d, each, e, frozen in batch.new]
+    if batch.requeued:
+        keys = [delivery.key for delivery, *_ in batch.requeued]
+        taken = deliveries.claim_queued(tx, account_id, keys, batch.token, tx.now + LEASE)
+        by_key = {delivery.key: delivery for delivery in taken}
+        letters += [
+            _letter(by_key[queued.key], each, e, read_frozen(queued.frozen), tx) for queued, each, e in batch.requeued
+        ]
+    if batch.mailbox is not None:
+        taken_up = [e for *_, e, _ in batch.new] + [e for *_, e in batch.requeued]
+        unbound = [e.id for e in taken_up if e.subject.mailbox_id is None]
+        if unbound:
+            enrollments.bind_mailbox(tx, account_id, batch.mailbox.id, unbound)
+    return letters
+
+
+def _settle_rest(batch: _Round) -> None:
+    tx, account_id = batch.tx, batch.account.id
+    if batch.discarded:
+        deliveries.discard(tx, account_id, batch.discarded)
+    store(tx, account_id, batch.changes)
+    waiting = batch.replanned + batch.moved
+    if waiting:
+        due.plan(tx, account_id, waiting)
+        lanes.wake(tx, account_id, [(w.lane_id, w.due_at) for w in waiting if w.due_at is not None])
+
+
+def _letter(delivery: Delivery, each: Due, enrollment: Enrollment, frozen: FrozenLetter, tx: Tx) -> ClaimedLetter:
+    first_tried_at = each.first_tried_at or tx.now
+    bound = replace(enrollment.subject, mailbox_id=delivery.mailbox_id)
+    return ClaimedLetter(delivery, replace(enrollment, subject=bound), frozen, each.attempt, to_stamp(first_tried_at))

@@ -1,0 +1,292 @@
+"""Enroll many contacts in one transaction: one operation behind the execute doors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from drumbeat.domain.account import User
+from drumbeat.domain.errors import (
+    ActorUnavailable,
+    IncorrectValue,
+    NoEligibleContacts,
+    NotFound,
+    SequenceEmpty,
+    SequenceNotActive,
+    SequencesDisabled,
+    VariantUnavailable,
+)
+from drumbeat.domain.person import Person, PersonKind, address_hash, normalize_email, normalize_phone
+from drumbeat.domain.sequence import Sequence as SequenceSettings
+from drumbeat.domain.sequence import SequenceStatus, Version
+from drumbeat.domain.variant import Variant
+from drumbeat.operations.enrollments import Run, add, already_enrolled, assign_variants
+from drumbeat.operations.records import resume_filled
+from drumbeat.store import accounts, people, sequences
+from drumbeat.store.database import Tx
+
+REENROLL_AFTER = timedelta(hours=24)
+
+
+class ContactStatus(StrEnum):
+    """What execute did for one submitted contact."""
+
+    QUEUED = "queued"
+    ALREADY_ENROLLED = "already_enrolled"
+    INVALID = "invalid"
+    UNSUBSCRIBED = "unsubscribed"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class ContactInput:
+    """One submitted contact, as the caller wrote it."""
+
+    email: str
+    first_name: str | None = None
+    last_name: str | None = None
+    phone: str | None = None
+
+
+@dataclass(slots=True)
+class ContactResult:
+    """The answer for one submitted contact."""
+
+    email: str
+    status: ContactStatus
+    contact_id: int | None = None
+    enrollment_id: int | None = None
+    variant: Variant | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What one call did: a result per submitted contact, in order."""
+
+    sequence: SequenceSettings
+    results: Sequence[ContactResult]
+
+    @property
+    def queued(self) -> int:
+        """How many were enrolled."""
+        return sum(result.status is ContactStatus.QUEUED for result in self.results)
+
+
+@dataclass(slots=True)
+class _Candidate:
+    result: ContactResult
+    email: str
+    address_hash: str
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    person: Person | None = None
+    fills: bool = False
+    run: Run | None = None
+
+
+def execute(
+    tx: Tx,
+    hash_key: bytes,
+    account_id: int,
+    caller_id: int,
+    sequence_id: int,
+    contacts: Sequence[ContactInput],
+) -> Execution:
+    """Find or make the contacts and enroll those who may be; all in this transaction, or nothing."""
+    runs = _Runs(tx, hash_key, account_id, sequence_id)
+    actor = _actor(tx, account_id, runs.sequence, caller_id)
+    results, candidates = _read(hash_key, account_id, contacts)
+    accounts.lock_ids(tx, account_id, "enrollment")
+    eligible = _match(tx, account_id, candidates)
+    if not eligible:  # a duplicate of somebody who may not be written to makes nobody eligible
+        raise NoEligibleContacts([_told(result) for result in results])
+    runs.assign(eligible)
+    _find_or_make(tx, account_id, caller_id, eligible)
+    _enroll(tx, account_id, caller_id, actor, runs, eligible)
+    return Execution(runs.sequence, results)
+
+
+class _Runs:
+    """What people run who are enrolled through the sequence, A/B test included; refuses what cannot run."""
+
+    def __init__(self, tx: Tx, hash_key: bytes, account_id: int, sequence_id: int) -> None:
+        if not accounts.get_account(tx, account_id).sequences_enabled:
+            raise SequencesDisabled("An admin can switch them on in the account's settings.")
+        sequence = sequences.find(tx, account_id, sequence_id)
+        if sequence is None:
+            raise NotFound(f"There is no sequence {sequence_id}.")
+        if sequence.status is not SequenceStatus.ACTIVE:
+            raise SequenceNotActive(f"Its status is {sequence.status}; activate it first.")
+        if sequence.steps_total == 0:
+            raise SequenceEmpty("Publish at least one step first.")
+        self.sequence = sequence
+        self._tx, self._hash_key, self._account_id = tx, hash_key, account_id
+        self._a = Run(sequence, sequence, self._version(sequence), None)
+        self._b = None if sequence.split is None else self._variant_b(sequence.split.variant_b_id)
+
+    def _variant_b(self, id: int) -> Run:
+        other = sequences.find(self._tx, self._account_id, id)
+        if other is None or not other.takes_enrollments:
+            raise VariantUnavailable("Activate variant B with at least one step, or end the A/B test.")
+        return Run(self.sequence, other, self._version(other), Variant.B)
+
+    def _version(self, sequence: SequenceSettings) -> Version:
+        return sequences.get_version(self._tx, self._account_id, sequence.id, sequence.version)
+
+    def assign(self, candidates: Sequence[_Candidate]) -> None:
+        """Give each candidate the run of its variant."""
+        if self._b is None:
+            for candidate in candidates:
+                candidate.run = self._a
+            return
+        hashes = [candidate.address_hash for candidate in candidates]
+        assigned = assign_variants(self._tx, self._hash_key, self._account_id, self.sequence, hashes)
+        a = Run(self.sequence, self.sequence, self._a.version, Variant.A)
+        for candidate in candidates:
+            candidate.run = self._b if assigned[candidate.address_hash] is Variant.B else a
+
+
+def _actor(tx: Tx, account_id: int, sequence: SequenceSettings, caller_id: int) -> User:
+    for id in (sequence.default_actor_id, caller_id):
+        user = None if id is None else accounts.find_user(tx, account_id, id)
+        if user is not None and user.is_active:
+            return user
+    raise ActorUnavailable("Name an active default actor in the sequence's settings.")
+
+
+def _read(
+    hash_key: bytes, account_id: int, contacts: Sequence[ContactInput]
+) -> tuple[list[ContactResult], list[_Candidate]]:
+    """A result per contact, and a candidate for each valid address, once."""
+    results: list[ContactResult] = []
+    candidates: dict[str, _Candidate] = {}
+    for contact in contacts:
+        result = ContactResult(contact.email, ContactStatus.QUEUED)
+        results.append(result)
+        try:
+            email = normalize_email(contact.email)
+            phone = normalize_phone(contact.phone) if contact.phone and contact.phone.strip() else None
+        except IncorrectValue as error:
+            result.status, result.reason = ContactStatus.INVALID, f"{error.field}: {error.detail}"
+            continue
+        address = address_hash(hash_key, account_id, email)
+        if address in candidates:
+            result.status = ContactStatus.DUPLICATE
+            continue
+        first_name, last_name = _filled(contact.first_name), _filled(contact.last_name)
+        candidates[address] = _Candidate(result, email, address, first_name, last_name, phone)
+    return results, list(candidates.values())
+
+
+def _filled(text: str | None) -> str | None:
+    return text.strip() or None if text else None
+
+
+def _match(tx: Tx, account_id: int, candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """Those who may be written to; who is known already carries the contact."""
+    by_hash = {candidate.address_hash: candidate for candidate in candidates}
+    for row in people.contacts_by_address(tx, account_id, list(by_hash)):
+        candidate = by_hash[row[0]]
+        if row[1] is not None:
+            candidate.result.contact_id = row[1]
+            empty = (not row[2], not row[3], not row[4])
+            given = (candidate.first_name, candidate.last_name, candidate.phone)
+            candidate.fills = any(is_empty and value for is_empty, value in zip(empty, given, strict=True))
+            candidate.person = _known(tx, account_id, candidate, row[1], row[5])
+        if row[6] is not None:
+            candidate.result.status = ContactStatus.UNSUBSCRIBED
+    return [c for c in candidates if c.result.status is ContactStatus.QUEUED]
+
+
+def _known(tx: Tx, account_id: int, candidate: _Candidate, id: int, time_zone: str | None) -> Person:
+    return _person(tx, account_id, candidate, id, 0, time_zone)
+
+
+def _person(
+    tx: Tx, account_id: int, candidate: _Candidate, id: int, owner_id: int, time_zone: str | None = None
+) -> Person:
+    return Person(
+        account_id=account_id,
+        kind=PersonKind.CONTACT,
+        id=id,
+        first_name=candidate.first_name,
+        last_name=candidate.last_name,
+        organization_name=None,
+        title=None,
+        email=candidate.email,
+        address_hash=candidate.address_hash,
+        phone=candidate.phone,
+        time_zone=time_zone,
+        owner_id=owner_id,
+        creator_id=owner_id,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+
+
+def _find_or_make(tx: Tx, account_id: int, caller_id: int, candidates: Sequence[_Candidate]) -> None:
+    new = [candidate for candidate in candidates if candidate.person is None]
+    if new:
+        first = accounts.take_ids(tx, account_id, PersonKind.CONTACT, len(new))
+        for id, candidate in enumerate(new, first):
+            candidate.person = _person(tx, account_id, candidate, id, caller_id)
+            candidate.result.contact_id = id
+        people.add(tx, [candidate.person for candidate in new if candidate.person])
+        named = [(c.address_hash, c.person.id) for c in new if c.person]
+        people.name_new_contacts(tx, account_id, named)
+    filled = [c for c in candidates if c.fills and c.result.contact_id is not None]
+    if filled:
+        rows = [(c.result.contact_id or 0, c.first_name, c.last_name, c.phone) for c in filled]
+        people.fill(tx, account_id, rows)
+        for id, *_ in rows:
+            resume_filled(tx, account_id, PersonKind.CONTACT, id)
+
+
+def _enroll(
+    tx: Tx,
+    account_id: int,
+    caller_id: int,
+    actor: User,
+    runs: _Runs,
+    candidates: Sequence[_Candidate],
+) -> None:
+    limit = runs.sequence.reenroll_after
+    after = REENROLL_AFTER if limit is None else limit
+    enrolled: dict[int, int] = {}
+    for run in {id(c.run): c.run for c in candidates if c.run}.values():
+        whom = [(c.person.id, c.address_hash) for c in candidates if c.run is run and c.person]
+        enrolled |= already_enrolled(tx, account_id, run, PersonKind.CONTACT, whom, after)
+    fresh = []
+    for candidate in candidates:
+        assert candidate.person is not None
+        candidate.result.variant = candidate.run.variant if candidate.run else None
+        before = enrolled.get(candidate.person.id)
+        if before is None:
+            fresh.append(candidate)
+        else:
+            candidate.result.status = ContactStatus.ALREADY_ENROLLED
+            candidate.result.enrollment_id = before
+    if not fresh:
+        return
+    first = accounts.take_ids(tx, account_id, "enrollment", len(fresh))
+    added = []
+    for id_, candidate in enumerate(fresh, first):
+        candidate.result.enrollment_id = id_
+        if candidate.run and candidate.person:
+            added.append((id_, candidate.run, candidate.person))
+    add(tx, account_id, actor, added, {"by": caller_id})
+
+
+def _told(result: ContactResult) -> dict[str, object]:
+    told: dict[str, object] = {
+        "email": result.email,
+        "contactId": result.contact_id,
+        "enrollmentId": result.enrollment_id,
+        "variant": result.variant,
+        "status": result.status,
+    }
+    return told if result.reason is None else told | {"reason": result.reason}

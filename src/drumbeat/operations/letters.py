@@ -1,0 +1,168 @@
+"""Freezing every input of a letter when it is claimed, and making the same bytes from them at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from drumbeat.domain.account import Account
+from drumbeat.domain.enrollment import Enrollment
+from drumbeat.domain.person import Person, person_values
+from drumbeat.domain.sequence import Step, Unsubscribing
+from drumbeat.domain.template import compile_template, freeze, thaw
+from drumbeat.domain.unsubscribe import footer, message_id, unsubscribe_token
+from drumbeat.mail.compose import Letter, Skeleton, ascii_address, compile_skeleton, reply_subject, with_footer
+from drumbeat.store.database import from_stamp
+from drumbeat.store.deliveries import Delivery
+from drumbeat.store.mailboxes import StoredMailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What makes an installation's letters its own: the key behind ids and links, and its public address."""
+
+    hash_key: bytes
+    base_url: str
+
+    def unsubscribe_url(self, account_id: int, enrollment_id: int) -> str:
+        """The person's way out of this enrollment."""
+        return f"{self.base_url}/u/{unsubscribe_token(self.hash_key, account_id, enrollment_id)}"
+
+
+class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Every input of a letter's bytes beside its version, flat and small enough to keep for each letter."""
+
+    message_id: str
+    date: int
+    sender_name: str
+    sender_email: str
+    recipient_email: str
+    unsubscribe_url: str
+    values: dict[str, Any]
+    recipient_name: str = ""
+    footer_locale: str | None = None
+    postal_address: str | None = None
+    in_reply_to: str | None = None
+    references: list[str] = []
+    previous_subject: str | None = None
+
+
+def freeze_letter(
+    identity: Identity,
+    enrollment: Enrollment,
+    attempt: int,
+    *,
+    now_stamp: int,
+    person: Person,
+    account: Account,
+    mailbox: StoredMailbox,
+    unsubscribing: Unsubscribing,
+    thread: Delivery | None,
+) -> Frozen:
+    """What a letter will be made of; `thread` is the accepted letter it replies to.
+
+    Raises Unsendable when the mailbox's own address cannot stand in a letter.
+    """
+    step = enrollment.step
+    assert step.template is not None
+    url = identity.unsubscribe_url(enrollment.account_id, enrollment.id)
+    tags = compile_template(step.template).tags
+    previous = None if thread is None else read_frozen(thread.frozen)
+    domain = ascii_address(mailbox.sender_email, "sender").rpartition("@")[2]
+    return Frozen(
+        message_id=message_id(
+            identity.hash_key, enrollment.account_id, enrollment.id, enrollment.position, attempt, domain
+        ),
+        date=now_stamp,
+        sender_name=mailbox.sender_name,
+        sender_email=mailbox.sender_email,
+        recipient_email=person.email or "",
+        recipient_name=person.name,
+        unsubscribe_url=url,
+        values=freeze(tags, _values(person, account, mailbox, url)),
+        footer_locale=unsubscribing.locale if unsubscribing.enabled else None,
+        postal_address=account.postal_address,
+        in_reply_to=None if previous is None else previous.message_id,
+        references=[] if previous is None else [*previous.references, previous.message_id],
+        previous_subject=None if previous is None else _subject_of(previous, enrollment, thread),
+    )
+
+
+def _values(person: Person, account: Account, mailbox: StoredMailbox, url: str) -> dict[str, Any]:
+    of_person = person_values(person)
+    return {
+        "person": of_person,
+        "lead": of_person,
+        "contact": of_person,
+        "sender": {"name": mailbox.sender_name, "email": mailbox.sender_email},
+        "account": {"name": account.name, "postal_address": account.postal_address},
+        "unsubscribe_url": url,
+    }
+
+
+def _subject_of(frozen: Frozen, enrollment: Enrollment, delivery: Delivery | None) -> str:
+    assert delivery is not None
+    template = enrollment.plan.steps[delivery.position].template
+    assert template is not None
+    subject = compile_template(template).render(thaw(frozen.values)).subject
+    return subject if frozen.previous_subject is None else reply_subject(subject, frozen.previous_subject)
+
+
+def encode_frozen(frozen: Frozen) -> str:
+    """The frozen inputs as stored."""
+    return _ENCODER.encode(frozen).decode()
+
+
+def read_frozen(text: str) -> Frozen:
+    """Frozen inputs as they were stored."""
+    return _DECODER.decode(text)
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Frozen)
+
+
+class Writer:
+    """Writes letters from frozen inputs; a step's attachments are encoded once.
+
+    `content_of(account_id, sha256)` reads an attachment.
+    """
+
+    def __init__(self, content_of: Callable[[int, str], bytes]) -> None:
+        self._content_of = content_of
+        self._skeletons = lru_cache(maxsize=64)(self._compile)
+
+    def write(self, account_id: int, step: Step, frozen: Frozen) -> bytes:
+        """The letter's bytes; raises MissingTags or TemplateFails before anything is sent."""
+        assert step.template is not None
+        rendered = compile_template(step.template).render(thaw(frozen.values))
+        if frozen.footer_locale is not None:
+            words = footer(frozen.footer_locale, frozen.unsubscribe_url, frozen.postal_address)
+            rendered = with_footer(rendered, words, frozen.unsubscribe_url)
+        subject = rendered.subject
+        if frozen.previous_subject is not None:
+            subject = reply_subject(subject, frozen.previous_subject)
+        letter = Letter(
+            message_id=frozen.message_id,
+            date=from_stamp(frozen.date // 1_000_000 * 1_000_000),
+            sender_name=frozen.sender_name,
+            sender_email=frozen.sender_email,
+            recipient_name=frozen.recipient_name,
+            recipient_email=frozen.recipient_email,
+            subject=subject,
+            html=rendered.html,
+            text=rendered.text,
+            unsubscribe_url=frozen.unsubscribe_url,
+            in_reply_to=frozen.in_reply_to,
+            references=tuple(frozen.references),
+        )
+        attachments = tuple((a.name, a.content_type, a.sha256) for a in step.attachments)
+        return self._skeletons(account_id, rendered.html is not None, attachments).fill(letter)
+
+    def _compile(self, account_id: int, has_html: bool, attachments: tuple[tuple[str, str, str], ...]) -> Skeleton:
+        contents = [(name, kind, self._content_of(account_id, sha256)) for name, kind, sha256 in attachments]
+        return compile_skeleton(has_html, tuple(contents))

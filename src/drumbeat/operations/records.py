@@ -1,0 +1,149 @@
+"""People: adding them, changing their address, deleting them, and what that means for what runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from drumbeat.domain.calendar import zone_named
+from drumbeat.domain.delivery import FailureReason
+from drumbeat.domain.enrollment import Enrollment, FinishedReason, State
+from drumbeat.domain.happening import CannotSend, FinishRequested, Resumed
+from drumbeat.domain.machine import decide
+from drumbeat.domain.person import Person, PersonKind, address_hash, normalize_email, normalize_phone
+from drumbeat.operations.changes import Change, store
+from drumbeat.operations.dispatch import ADDRESS_TAKEN
+from drumbeat.operations.enrollments import finish_all
+from drumbeat.operations.mailboxes import HEALS_FOR
+from drumbeat.store import accounts, enrollments, people
+from drumbeat.store.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFields:
+    """What a caller may say of a person; raw, checked when stored."""
+
+    first_name: str | None = None
+    last_name: str | None = None
+    organization_name: str | None = None
+    title: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    time_zone: str | None = None
+    custom: Mapping[str, Any] = field(default_factory=dict)
+
+
+def add_person(
+    tx: Tx, hash_key: bytes, account_id: int, owner_id: int, kind: PersonKind, fields: PersonFields
+) -> Person:
+    """A new lead or contact; IncorrectValue names the field that is not acceptable."""
+    person = Person(
+        account_id=account_id,
+        kind=kind,
+        id=accounts.take_ids(tx, account_id, kind),
+        owner_id=owner_id,
+        creator_id=owner_id,
+        created_at=tx.now,
+        updated_at=tx.now,
+        **_checked(hash_key, account_id, fields),
+    )
+    people.add(tx, [person])
+    if kind is PersonKind.CONTACT and person.address_hash is not None:
+        people.name_contacts(tx, account_id, [(person.address_hash, person.id)])
+    return person
+
+
+def change_person(tx: Tx, hash_key: bytes, person: Person, fields: PersonFields) -> Person:
+    """Store a person's fields; a new address is what later letters go to."""
+    changed = replace(person, updated_at=tx.now, **_checked(hash_key, person.account_id, fields))
+    people.save(tx, changed)
+    if changed.address_hash != person.address_hash:
+        _move_enrollments(tx, person, changed.address_hash)
+        if changed.kind is PersonKind.CONTACT:
+            _give_up_address(tx, person)
+            if changed.address_hash is not None:
+                people.name_contacts(tx, person.account_id, [(changed.address_hash, person.id)])
+    resume_filled(tx, person.account_id, person.kind, person.id)
+    return changed
+
+
+def _give_up_address(tx: Tx, contact: Person) -> None:
+    """The address means another contact now that has it too, the oldest one, if there is any."""
+    if contact.address_hash is None:
+        return
+    account_id, address = contact.account_id, contact.address_hash
+    people.forget_address(tx, account_id, address, contact.id)
+    other = people.find_by_address(tx, account_id, PersonKind.CONTACT, address)
+    if other is not None:
+        people.name_contacts(tx, account_id, [(address, other.id)])
+
+
+def resume_filled(tx: Tx, account_id: int, kind: PersonKind, id: int) -> None:
+    """The person's fields changed: what lacked values for merge tags is tried again."""
+    ids = enrollments.ongoing_of_person(tx, account_id, kind, id, [])
+    lacking = [e for e in enrollments.lock(tx, account_id, ids) if _waits_for(e, FailureReason.MISSING_MERGE_TAGS, tx)]
+    store(tx, account_id, [Change(decide(e, Resumed(), tx.now), e.revision) for e in lacking])
+
+
+def _waits_for(enrollment: Enrollment, reason: FailureReason, tx: Tx) -> bool:
+    """Whether it is blocked for this reason, and not for so long that only a person may lift it."""
+    is_blocked = enrollment.state is State.BLOCKED and enrollment.failure_reason is reason
+    return is_blocked and enrollment.ready_at >= tx.now - HEALS_FOR
+
+
+def _checked(hash_key: bytes, account_id: int, fields: PersonFields) -> dict[str, Any]:
+    email = normalize_email(fields.email) if fields.email else None
+    if fields.time_zone:
+        zone_named(fields.time_zone)
+    return {
+        "first_name": fields.first_name or None,
+        "last_name": fields.last_name or None,
+        "organization_name": fields.organization_name or None,
+        "title": fields.title or None,
+        "email": email,
+        "address_hash": address_hash(hash_key, account_id, email) if email else None,
+        "phone": normalize_phone(fields.phone) if fields.phone else None,
+        "time_zone": fields.time_zone or None,
+        "custom": dict(fields.custom),
+    }
+
+
+def _move_enrollments(tx: Tx, person: Person, address: str | None) -> None:
+    """Let what runs for the person follow to the new address; one that would meet another there blocks.
+
+    A letter that is out is left alone: nothing but its own answer settles it, and the step after it is
+    looked at when it comes due.
+    """
+    account_id = person.account_id
+    ids = enrollments.ongoing_of_person(tx, account_id, person.kind, person.id, [])
+    taken = enrollments.sequences_of_address(tx, account_id, address) if address else frozenset()
+    moved, changes = [], []
+    for enrollment in enrollments.lock(tx, account_id, ids):
+        if not _meets_another(enrollment, taken):
+            moved.append(enrollment.id)
+        event = _on_new_address(tx, enrollment, taken)
+        if event is not None:
+            changes.append(Change(decide(enrollment, event, tx.now), enrollment.revision))
+    enrollments.readdress(tx, account_id, address, moved)
+    store(tx, account_id, changes)
+
+
+def _meets_another(enrollment: Enrollment, taken: frozenset[int]) -> bool:
+    return bool({enrollment.subject.sequence_id, enrollment.subject.runs_sequence_id} & taken)
+
+
+def _on_new_address(tx: Tx, enrollment: Enrollment, taken: frozenset[int]) -> CannotSend | Resumed | None:
+    if _meets_another(enrollment, taken):
+        return None if enrollment.letter_is_out else CannotSend(FailureReason.RECIPIENT_INVALID, ADDRESS_TAKEN)
+    return Resumed() if _waits_for(enrollment, FailureReason.RECIPIENT_INVALID, tx) else None
+
+
+def delete_person(tx: Tx, account_id: int, kind: PersonKind, id: int) -> None:
+    """Delete a person; what runs for them finishes first, as `resource_deleted`."""
+    person = people.get(tx, account_id, kind, id)
+    ids = enrollments.ongoing_of_person(tx, account_id, kind, id, [])
+    finish_all(tx, account_id, ids, FinishRequested(FinishedReason.RESOURCE_DELETED))
+    people.delete(tx, person)
+    if kind is PersonKind.CONTACT:
+        _give_up_address(tx, person)

@@ -1,0 +1,58 @@
+"""Stopping for good: unsubscribe and suppress act on the human behind the address, in every sequence."""
+
+from __future__ import annotations
+
+from drumbeat.domain.delivery import DeliveryStatus
+from drumbeat.domain.enrollment import FinishedReason
+from drumbeat.domain.happening import FinishRequested
+from drumbeat.domain.unsubscribe import Suppression
+from drumbeat.operations.enrollments import finish_all
+from drumbeat.store import deliveries, enrollments, events, sequences, unsubscribes
+from drumbeat.store.database import Snapshot, Tx
+
+
+def suppress(
+    tx: Tx,
+    account_id: int,
+    address_hash: str,
+    cause: Suppression,
+    *,
+    evidence: str,
+    actor_id: int | None = None,
+) -> int:
+    """Never write to this address key again, and finish what runs for it; returns how many were finished."""
+    if unsubscribes.suppress(tx, account_id, address_hash, cause, evidence):
+        events.journal(
+            tx,
+            account_id,
+            cause,
+            subject="address",
+            subject_id=address_hash,
+            actor_id=actor_id,
+            evidence=evidence,
+        )
+    ids = enrollments.ongoing_of_address(tx, account_id, address_hash)
+    return len(finish_all(tx, account_id, ids, FinishRequested(FinishedReason.SUBSCRIPTION_CANCELLED)))
+
+
+def unsubscribe(tx: Tx, account_id: int, enrollment_id: int, *, evidence: str) -> None:
+    """A person took the way out that a letter of this enrollment offered; doing it twice is fine.
+
+    The link does not say which letter it was in: each address its letters may have reached is suppressed,
+    and the one they would go to next.
+    """
+    addresses = {enrollments.get(tx, account_id, enrollment_id).subject.address_hash}
+    for delivery in deliveries.list_of_enrollment(tx, account_id, enrollment_id):
+        if delivery.status in _MAY_HAVE_ARRIVED:
+            addresses.add(delivery.address_hash)
+    for address in sorted(address for address in addresses if address is not None):
+        suppress(tx, account_id, address, Suppression.UNSUBSCRIBED, evidence=evidence)
+
+
+_MAY_HAVE_ARRIVED = frozenset({DeliveryStatus.TRANSMITTING, DeliveryStatus.ACCEPTED, DeliveryStatus.UNKNOWN})
+
+
+def locale_of(snapshot: Snapshot, account_id: int, enrollment_id: int) -> str:
+    """The locale in which this enrollment's sequence speaks of unsubscribing; NotFound without one."""
+    enrollment = enrollments.get(snapshot, account_id, enrollment_id)
+    return sequences.get(snapshot, account_id, enrollment.subject.runs_sequence_id).unsubscribing.locale

@@ -1,0 +1,121 @@
+"""Settings: read once from the environment (DRUMBEAT_*), passed down as values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What the operator may set; every secret may also come from a file named by `<NAME>_FILE`."""
+
+    model_config = SettingsConfigDict(env_prefix="DRUMBEAT_", extra="ignore")
+
+    data: Path = Field(default=Path("data"), description="The folder for the database, the keys and first-run.json.")
+    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on.")
+    base_url: str = Field(
+        default="", description="The address people reach Drumbeat at; links in letters begin with it."
+    )
+    database_url: str = Field(default="", description="SQLite or PostgreSQL; empty: drumbeat.db in the data folder.")
+    database_url_file: Path | None = Field(default=None, description="A file that holds the database's address.")
+    master_key: str = Field(
+        default="", description="The key that seals stored credentials; several: comma, newest first."
+    )
+    master_key_file: Path | None = Field(default=None, description="A file that holds it; default master.key in data.")
+    sample: bool = Field(default=True, description="Whether an empty data folder gets a sample account.")
+    test_clock: bool = Field(
+        default=False, description="Whether `drumbeat clock advance` may move time. Never with real mail."
+    )
+    unsafe: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(), description="Database promises to run without, by name, comma-separated."
+    )
+    worker: bool = Field(default=True, description="Whether `drumbeat serve` also sends what is due.")
+    batch: int = Field(default=200, ge=1, le=1000, description="How many due enrollments a worker claims at a time.")
+    seats: int = Field(default=8, ge=1, le=64, description="How many lanes a worker serves at once.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="How much is logged: debug, info, warning or error."
+    )
+
+    @field_validator("unsafe", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _fill(self) -> Settings:
+        if self.database_url_file is not None:
+            self.database_url = self.database_url_file.read_text().strip()
+        if not self.database_url:
+            self.database_url = f"sqlite:///{self.data.absolute() / 'drumbeat.db'}"
+        if not self.database_url.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError("DRUMBEAT_DATABASE_URL begins with sqlite:/// or postgresql://")
+        self.base_url = (self.base_url or self._own_url(self.port)).rstrip("/")
+        return self
+
+    def _own_url(self, port: int) -> str:
+        host = _REACHED_AT.get(self.host, self.host)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def at_port(self, port: int) -> Settings:
+        """The settings with the port that port 0 turned out to be."""
+        is_own = self.base_url == self._own_url(self.port)
+        reached_at = self._own_url(port) if is_own else self.base_url
+        return self.model_copy(update={"port": port, "base_url": reached_at})
+
+
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - listening everywhere is reached here
+
+
+def configuration_page() -> str:
+    """The page `docs/configuration.md`: every variable, what it is without being set, and what it means."""
+    rows = [_row(name, field) for name, field in Settings.model_fields.items()]
+    return _PAGE.format(rows="\n".join(rows))
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    kept = field.default
+    shown = "" if kept in ("", None, frozenset()) else f"`{int(kept) if isinstance(kept, bool) else kept}`"
+    return f"| `DRUMBEAT_{name.upper()}` | {shown} | {field.description} |"
+
+
+_PAGE = """# Configuration
+
+Everything is set by environment variables, read once when a command starts. A variable that is wrong ends the
+command with one line that names it; `drumbeat doctor` looks at everything that must be right.
+
+| variable | default | what it means |
+|---|---|---|
+{rows}
+
+Switches take 1 or 0. Secrets are better kept in files than in the environment: `DRUMBEAT_DATABASE_URL_FILE` wins over
+`DRUMBEAT_DATABASE_URL`, and `DRUMBEAT_MASTER_KEY`, where it is set, over its file.
+
+## The data folder
+
+It is made at the first start, for its owner's eyes only, and holds:
+
+- `drumbeat.db`: the database, unless `DRUMBEAT_DATABASE_URL` names another one.
+- `master.key`: the key that seals stored credentials. Back it up, and not beside the database: without it the
+  database cannot be opened. To change it, put a new key in front of the old one in `DRUMBEAT_MASTER_KEY`.
+- `first-run.json`: the sample account's address, sign-in, token and API key.
+
+## The database
+
+SQLite is one file and one machine: API and worker share one process. For more of either, give every process the
+same PostgreSQL, such as `postgresql://drumbeat@db.example/drumbeat`, and run `drumbeat serve` and `drumbeat worker`
+as often as you need. A database that could lose what it has acknowledged is refused, because a letter might then
+go twice; `DRUMBEAT_UNSAFE=fsync,synchronous_commit` runs without those promises all the same.
+
+## An account of your own
+
+`DRUMBEAT_SAMPLE=0 drumbeat serve` begins with nothing. The first account and its admin:
+
+    drumbeat user add --admin --account-name "Tea House" --email olive@tea.example --postal-address "1 Tea Lane"
+"""

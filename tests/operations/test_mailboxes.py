@@ -1,0 +1,131 @@
+"""A mailbox's hold: how long it lasts, when it is lifted, and in which order what it blocked goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from drumbeat.domain.delivery import FailureReason
+from drumbeat.domain.enrollment import State
+from drumbeat.mail.session import Security
+from drumbeat.operations.mailboxes import lift_hold, prolong_hold, server_of
+from drumbeat.store.database import Database
+from drumbeat.testing.clock import FrozenClock
+from drumbeat.testing.house import letter
+from tests.operations.office import Office, opened
+
+
+@pytest.fixture
+def office(database: Database, clock: FrozenClock, tmp_path: Path) -> Iterator[Office]:
+    """The office, its mailbox held for the login."""
+    with opened(database, clock, tmp_path) as office:
+        hold(office)
+        yield office
+
+
+def hold(office: Office, reason: FailureReason = FailureReason.AUTH, **more: int) -> None:
+    """Hold the owner's mailbox for a minute."""
+    office.set_mailbox(
+        held_since=office.clock.now,
+        held_until=office.clock.now + timedelta(minutes=1),
+        hold_reason=reason.value,
+        hold_detail="535 no",
+        **{"hold_count": 1} | more,
+    )
+
+
+def lift(office: Office) -> int:
+    """Lift the hold."""
+    return office.transact(lambda tx: lift_hold(tx, office.house.account_id, office.house.mailbox_id))
+
+
+def test_the_server_is_entered_with_the_opened_password(office: Office) -> None:
+    vault = office.house.world.vault
+    office.set_mailbox(username="olive", sealed_password=vault.seal("secret"), security="starttls")
+    server = server_of(vault, office.mailbox())
+    assert (server.username, server.password, server.security) == ("olive", "secret", Security.STARTTLS)
+    assert "secret" not in repr(server)
+
+
+def test_what_a_hold_blocked_goes_on_in_the_order_it_was_planned(office: Office) -> None:
+    office.set_mailbox(held_until=office.clock.now + timedelta(days=1))
+    for name, after in (("Ada", 3), ("Bob", 1), ("Cleo", 2)):
+        office.enroll(office.house.sequence(letter(f"{after} hours"), name=name), office.house.person(name))
+    for _ in range(3):
+        office.later(hours=1)
+    assert office.count("SELECT count(*) FROM enrollments WHERE failure_reason = 'auth'") == 3
+    assert lift(office) == 3
+    office.enroll(office.house.sequence(letter(), name="Last"), office.house.person("Dora"))
+    office.work()
+    assert office.recipients() == [f"{name}@example.com" for name in ("bob", "cleo", "ada", "dora")]
+
+
+def test_only_what_the_hold_blocked_is_released(office: Office) -> None:
+    lacking = office.house.sequence(letter(text="{{ person.title }}"), name="Lacking")
+    office.run("UPDATE mailboxes SET hold_reason = NULL, held_since = NULL, held_until = NULL")
+    other = office.enroll(lacking, office.house.person("Bob"))
+    office.work()
+    hold(office)
+    blocked = office.enroll(office.house.sequence(letter()), office.house.person())
+    office.work()
+    assert lift(office) == 1
+    assert office.house.enrollment(blocked.id).state is State.ACTIVE
+    assert office.house.enrollment(other.id).failure_reason is FailureReason.MISSING_MERGE_TAGS
+    assert office.facts(blocked.id)[-1] == "resumed"
+
+
+def test_what_was_planned_more_than_two_weeks_ago_waits_for_a_person(office: Office) -> None:
+    office.set_mailbox(held_until=office.clock.now + timedelta(days=90))
+    old = office.enroll(office.house.sequence(letter(), name="Old"), office.house.person("Ada"))
+    office.later(seconds=1)
+    new = office.enroll(office.house.sequence(letter(), name="New"), office.house.person("Bob"))
+    office.later(days=14)
+    assert lift(office) == 1
+    assert office.house.enrollment(old.id).state is State.BLOCKED
+    assert office.house.enrollment(new.id).state is State.ACTIVE
+
+
+def test_another_mailboxs_letters_stay_blocked(office: Office) -> None:
+    other = office.add_mailbox(name="Other")
+    sam = office.add_user(mailbox_id=other)
+    sequence = office.house.sequence(letter())
+    mine = office.enroll(sequence, office.house.person("Ada"))
+    theirs = office.enroll(sequence, office.house.person("Bob"), actor_id=sam.id)
+    office.work()
+    assert lift(office) == 1
+    assert office.house.enrollment(mine.id).state is State.ACTIVE
+    assert office.house.enrollment(theirs.id).failure_reason is FailureReason.AUTH
+
+
+def test_lifting_is_journalled_and_leaves_nothing_of_the_hold(office: Office) -> None:
+    lift(office)
+    lift(office)
+    freed = office.mailbox()
+    assert (freed.held_since, freed.held_until, freed.hold_reason, freed.hold_detail) == (None, None, None, None)
+    assert office.count("SELECT count(*) FROM journal WHERE fact = 'mailbox_hold_lifted'") == 1
+
+
+def test_tests_back_off_from_a_minute_to_an_hour(office: Office) -> None:
+    waits = []
+    mailbox_id = office.house.mailbox_id
+    for _ in range(10):
+        office.transact(lambda tx: prolong_hold(tx, office.house.account_id, mailbox_id, "still no"))
+        mailbox = office.mailbox()
+        assert mailbox.held_until is not None
+        waits.append((mailbox.held_until - office.clock.now) // timedelta(minutes=1))
+        office.clock.now = mailbox.held_until
+    assert waits == [2, 4, 8, 16, 32, 60, 60, 60, 60, 60]
+    assert (office.mailbox().hold_detail, office.mailbox().hold_reason) == ("still no", "auth")
+
+
+def test_more_than_a_batch_is_released_in_one_go(office: Office) -> None:
+    sequence = office.house.sequence(letter())
+    for start in range(0, 1200, 400):
+        office.execute(sequence, *(f"p{n}@example.com" for n in range(start, start + 400)))
+    office.work()
+    assert office.count("SELECT count(*) FROM enrollments WHERE failure_reason = 'auth'") == 1200
+    assert lift(office) == 1200
+    assert office.count("SELECT count(*) FROM due WHERE due_at IS NOT NULL") == 1200
