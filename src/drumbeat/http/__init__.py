@@ -1,0 +1,1 @@
+"""Three contracts and a face; the only place that knows the web framework."""

@@ -1,0 +1,69 @@
+"""The web application: every route, and what holds for every answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Litestar
+from litestar.datastructures import MutableScopeHeaders, State
+from litestar.types import Message, Scope
+
+from drumbeat.http import caught, docs, execute_v1, public
+from drumbeat.http.auth import note_use
+from drumbeat.http.errors import answer_error
+from drumbeat.http.pages import Pages
+from drumbeat.http.parts import Catcher, Parts, request_id
+from drumbeat.http.sell_v2 import enrollments
+from drumbeat.wiring import World
+
+LARGEST_BODY = 1_000_000
+_ALWAYS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "cross-origin-resource-policy": "same-origin",
+    "x-robots-tag": "noindex",
+}
+_CLOSED = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+
+def make_app(world: World, catcher: Catcher | None = None) -> Litestar:
+    """The application over a world; `catcher` shows its letters under /caught on this machine."""
+    return Litestar(
+        route_handlers=[
+            enrollments.router(),
+            execute_v1.router(),
+            public.router(),
+            caught.list_caught,
+            caught.list_caught_json,
+            caught.show_caught,
+            caught.show_caught_html,
+            docs.show_openapi,
+            docs.show_docs,
+        ],
+        state=State({"parts": Parts(world, Pages(), catcher)}, deep_copy=False),
+        exception_handlers={Exception: answer_error},
+        before_send=[add_headers],
+        after_response=note_use,
+        request_max_body_size=LARGEST_BODY,
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+async def add_headers(message: Message, scope: Scope) -> None:
+    """Put the request's id and the security headers on the answer, whatever it is."""
+    if message["type"] != "http.response.start":
+        return
+    headers = MutableScopeHeaders(message)
+    headers["x-request-id"] = request_id(scope)
+    for name, value in _ALWAYS.items():
+        headers[name] = value
+    headers.setdefault("content-security-policy", _CLOSED)
+    if "frame-ancestors 'self'" in headers["content-security-policy"]:
+        headers["x-frame-options"] = "SAMEORIGIN"
+    path: Any = scope["path"]
+    if path.startswith(("/v2/", "/api/")):
+        headers["cache-control"] = "no-store"
+    if path == "/v2" or path.startswith("/v2/"):
+        headers["content-language"] = "en"

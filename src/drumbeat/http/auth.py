@@ -1,0 +1,94 @@
+"""Who calls and what they may do: `Authorization: Bearer` on every API, `X-API-Key` on /api."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import anyio
+
+from drumbeat.domain.access import Credential, Scope, matches, read_credential
+from drumbeat.domain.errors import (
+    CredentialExpired,
+    CredentialMalformed,
+    CredentialMissing,
+    InsufficientScope,
+    Unauthorized,
+    Unavailable,
+)
+from drumbeat.http.parts import AnyRequest, Parts, parts_of
+from drumbeat.store import credentials
+from drumbeat.store.database import Snapshot
+
+_NOBODYS = "0" * 64  # compared when there is no such credential, so that both take the same time
+_NOTE_EVERY = timedelta(minutes=1)
+_USED = "drumbeat_used"
+_MOST_NOTED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The user behind a checked credential."""
+
+    account_id: int
+    user_id: int
+
+
+def admit(snapshot: Snapshot, request: AnyRequest, scope: Scope) -> Caller:
+    """The caller, or Unauthorized, or InsufficientScope."""
+    credential = _checked(snapshot, _presented(request))
+    if not credential.allows(scope):
+        raise InsufficientScope(f"This needs the scope {scope}.")
+    request.scope["state"][_USED] = (credential.account_id, credential.id, snapshot.now)
+    return Caller(credential.account_id, credential.user_id)
+
+
+def _presented(request: AnyRequest) -> str:
+    takes_keys = request.scope["path"].startswith("/api/")
+    key = request.headers.get("x-api-key", "").strip() if takes_keys else ""
+    if key:
+        return key
+    kind, _, text = request.headers.get("authorization", "").strip().partition(" ")
+    if not kind:
+        or_key = ", or X-API-Key: <key>" if takes_keys else ""
+        raise CredentialMissing(f"Send the header Authorization: Bearer <token>{or_key}.")
+    if kind.lower() != "bearer" or not text.strip():
+        raise CredentialMalformed("The header reads Authorization: Bearer <token>.")
+    return text.strip()
+
+
+def _checked(snapshot: Snapshot, text: str) -> Credential:
+    named = read_credential(text)
+    if named is None:
+        raise CredentialMalformed("It has 64 characters and begins with dbt_ or dbk_; this one does not.")
+    found = credentials.find(snapshot, named.account_id, named.id)
+    genuine = matches(text, found[1] if found else _NOBODYS)
+    if found is None or not genuine:
+        raise Unauthorized("The token or key is not valid.")
+    credential, _, user_is_active = found
+    if credential.kind is not named.kind or credential.revoked_at is not None or not user_is_active:
+        raise Unauthorized("The token or key is not valid any more.")
+    if not credential.is_valid(snapshot.now):
+        raise CredentialExpired("Make a new one.")
+    return credential
+
+
+async def note_use(request: AnyRequest) -> None:
+    """After the answer has left: note the credential's use, at most once a minute."""
+    used = request.scope["state"].get(_USED)
+    if used is None:
+        return
+    parts = parts_of(request)
+    account_id, id, now = used
+    noted = parts.noted.get((account_id, id))
+    if noted is None or not noted <= now < noted + _NOTE_EVERY:
+        if len(parts.noted) >= _MOST_NOTED:
+            parts.noted.clear()
+        parts.noted[account_id, id] = now
+        await anyio.to_thread.run_sync(_touch, parts, account_id, id, now)
+
+
+def _touch(parts: Parts, account_id: int, id: int, now: datetime) -> None:
+    with suppress(Unavailable):  # a busy database must not turn an answered request into an error
+        parts.world.database.transact(lambda tx: credentials.touch(tx, account_id, id, now))

@@ -1,0 +1,235 @@
+"""One table, domain error -> status and code per contract, and the three bodies an error may have.
+
+Under /v2 it is Sell's envelope, under /api {"error": {...}}, elsewhere a page or plain text; the framework's
+own refusals take the same way.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import msgspec
+from litestar import Response
+from litestar.exceptions import HTTPException
+
+from drumbeat.domain import errors
+from drumbeat.domain.errors import DrumbeatError, Invalid, InvalidMany, NoEligibleContacts
+from drumbeat.http.parts import AnyRequest, json_reply, parts_of, request_id
+
+_log = logging.getLogger("drumbeat.http")
+_RETRY_AFTER = "5"
+_SELL, _API = 0, 1  # the columns of the table
+
+
+class Told(NamedTuple):
+    """Status and code of an error, in Sell's words and in the execute API's."""
+
+    sell: tuple[int, str]
+    api: tuple[int, str]
+
+
+_INVALID = (400, "VALIDATION_ERROR")
+TABLE: dict[type[DrumbeatError], Told] = {
+    errors.NotFound: Told((404, "not_found"), (404, "NOT_FOUND")),
+    errors.Unauthorized: Told((401, "unauthorized"), (401, "INVALID_API_KEY")),
+    errors.CredentialMissing: Told((401, "unauthorized"), (401, "MISSING_API_KEY")),
+    errors.CredentialMalformed: Told((401, "unauthorized"), (401, "INVALID_API_KEY_FORMAT")),
+    errors.CredentialExpired: Told((401, "unauthorized"), (401, "EXPIRED_API_KEY")),
+    errors.Forbidden: Told((403, "insufficient_scope"), (403, "INSUFFICIENT_PERMISSIONS")),
+    errors.SequencesDisabled: Told((403, "insufficient_scope"), (409, "SEQUENCES_DISABLED")),
+    errors.Malformed: Told((400, "invalid_payload"), _INVALID),
+    errors.MalformedParameter: Told((400, "invalid_param"), _INVALID),
+    errors.MalformedHeader: Told((400, "invalid_header"), _INVALID),
+    errors.Invalid: Told((422, "incorrect_payload"), _INVALID),
+    errors.InvalidMany: Told((422, "incorrect_payload"), _INVALID),
+    errors.UnknownField: Told((422, "unknown"), _INVALID),
+    errors.MissingField: Told((422, "missing"), _INVALID),
+    errors.BlankField: Told((422, "blank"), _INVALID),
+    errors.WrongType: Told((422, "invalid_type"), _INVALID),
+    errors.IncorrectValue: Told((422, "incorrect_value"), _INVALID),
+    errors.AlreadyExists: Told((422, "already_exists"), (409, "ALREADY_EXISTS")),
+    errors.NotNow: Told((422, "incorrect_payload"), (409, "CONFLICT")),
+    errors.SequenceNotActive: Told((422, "incorrect_payload"), (409, "SEQUENCE_NOT_ACTIVE")),
+    errors.SequenceEmpty: Told((422, "incorrect_payload"), (409, "SEQUENCE_EMPTY")),
+    errors.VariantUnavailable: Told((422, "incorrect_payload"), (409, "VARIANT_UNAVAILABLE")),
+    errors.ActorUnavailable: Told((422, "incorrect_payload"), (409, "ACTOR_UNAVAILABLE")),
+    errors.NoEligibleContacts: Told((422, "incorrect_payload"), (422, "NO_ELIGIBLE_CONTACTS")),
+    errors.Refused: Told((422, "incorrect_payload"), _INVALID),
+    errors.Unavailable: Told((503, "temporarily_unavailable"), (503, "UNAVAILABLE")),
+    errors.DrumbeatError: Told((500, "server_error"), (500, "INTERNAL_ERROR")),
+}
+# What the framework itself refuses, by status: Sell's code, ours, the message.
+_FRAMEWORK = {
+    400: ("invalid_payload", "VALIDATION_ERROR", "The request cannot be read."),
+    404: ("not_found", "NOT_FOUND", "There is no such path."),
+    405: ("incorrect_path", "METHOD_NOT_ALLOWED", "This path does not take that method."),
+    406: ("invalid_header", "NOT_ACCEPTABLE", "The answer cannot have the form you accept."),
+    413: ("incorrect_payload", "PAYLOAD_TOO_LARGE", "The body is too large."),
+    415: ("invalid_header", "UNSUPPORTED_MEDIA_TYPE", "The body has a form that is not taken here."),
+    500: ("server_error", "INTERNAL_ERROR", "Something went wrong."),
+}
+_DETAILS = {
+    413: "Send at most 1,000,000 bytes.",
+    500: "It was not your request's fault. The log holds the cause under this answer's X-Request-Id.",
+}
+
+
+class Complaint(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong: a code for programs, words for people, and where it is."""
+
+    code: str
+    message: str
+    details: Any
+    resource: str | None = None
+    field: str | None = None
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """An error answer before it takes the form of a contract."""
+
+    status: int
+    complaints: list[Complaint]
+    headers: dict[str, str] = {}
+
+
+class MoreInfo(msgspec.Struct, frozen=True):
+    """Where an error is explained."""
+
+    more_info: str
+
+
+class ErrorMeta(msgspec.Struct, frozen=True):
+    """Beside each error of a Sell answer."""
+
+    type: str
+    links: MoreInfo
+
+
+class SellError(msgspec.Struct, frozen=True):
+    """One error of a Sell answer."""
+
+    error: Complaint
+    meta: ErrorMeta
+
+
+class ErrorsMeta(msgspec.Struct, frozen=True):
+    """Beside all errors of a Sell answer; logref is the answer's X-Request-Id."""
+
+    type: str
+    http_status: str
+    logref: str
+    links: MoreInfo
+
+
+class SellErrors(msgspec.Struct, frozen=True):
+    """Sell's error answer."""
+
+    errors: list[SellError]
+    meta: ErrorsMeta
+
+
+class ApiErrors(msgspec.Struct, frozen=True):
+    """The execute API's error answer."""
+
+    error: Complaint
+
+
+def answer_error(request: AnyRequest, error: Exception) -> Response[bytes]:
+    """Any exception as the answer its path's contract wants."""
+    path = request.scope["path"]
+    if path == "/v2" or path.startswith("/v2/"):
+        return _sell_answer(request, _problem(request, error, _SELL))
+    if path == "/api" or path.startswith("/api/"):
+        problem = _problem(request, error, _API)
+        body = ApiErrors(problem.complaints[0])
+        return json_reply(body, problem.status, problem.headers)
+    return _page(request, _problem(request, error, _API))
+
+
+def _problem(request: AnyRequest, error: Exception, contract: int) -> Problem:
+    if isinstance(error, DrumbeatError) and _told(error)[contract][0] != 500:
+        return _refusal(error, contract)
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status not in _FRAMEWORK:
+        status = 400 if 400 <= status < 500 else 500
+    if status == 500:
+        _log.error("request %s failed", request_id(request.scope), exc_info=error)
+    code, message = _FRAMEWORK[status][contract], _FRAMEWORK[status][2]
+    reason = _DETAILS.get(status) or _framework_details(request, error, status)
+    details: Any = reason if contract == _SELL else {"reason": reason}
+    headers = dict(getattr(error, "headers", None) or {})
+    return Problem(status, [Complaint(code, message, details)], headers)
+
+
+def _refusal(error: DrumbeatError, contract: int) -> Problem:
+    status, code = _told(error)[contract]
+    wrong = error.errors if isinstance(error, InvalidMany) else (error,)
+    if contract == _SELL:
+        return Problem(status, [_complaint(each) for each in wrong], _headers(status))
+    return Problem(status, [_api_complaint(code, error, wrong)], _headers(status))
+
+
+def _told(error: DrumbeatError) -> Told:
+    return next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
+
+
+def _headers(status: int) -> dict[str, str]:
+    if status == 503:
+        return {"retry-after": _RETRY_AFTER}
+    return {"www-authenticate": "Bearer"} if status == 401 else {}
+
+
+def _complaint(error: DrumbeatError) -> Complaint:
+    is_field = isinstance(error, Invalid) and error.field is not None
+    return Complaint(
+        code=_told(error).sell[1],
+        message=error.message,
+        details=error.detail or error.message,
+        resource="sequence_enrollment" if is_field else None,
+        field=_pointer(error.field) if is_field and error.field else None,
+    )
+
+
+def _pointer(field: str) -> str:
+    return "/" + field.replace("~", "~0").replace("/", "~1")
+
+
+def _api_complaint(code: str, error: DrumbeatError, wrong: Any) -> Complaint:
+    details: dict[str, Any] = {"reason": error.detail or error.message}
+    if isinstance(error, NoEligibleContacts):
+        details["results"] = list(error.results)
+    named = [{"field": e.field, "reason": e.detail or e.message} for e in wrong if e.field]
+    if named:
+        details |= named[0] if len(named) == 1 else {"fields": named}
+    return Complaint(code, error.message, details)
+
+
+def _framework_details(request: AnyRequest, error: Exception, status: int) -> str:
+    if status in (404, 405):
+        allowed = (getattr(error, "headers", None) or {}).get("allow", "")
+        takes = f" It takes {allowed}." if allowed else ""
+        return f"{request.scope['method']} {request.scope['path'][:200]} is not served here.{takes}"
+    return str(getattr(error, "detail", "")) or HTTPStatus(status).phrase
+
+
+def _sell_answer(request: AnyRequest, problem: Problem) -> Response[bytes]:
+    links = MoreInfo(f"{parts_of(request).world.settings.base_url}/docs#errors")
+    phrase = HTTPStatus(problem.status).phrase.replace("Content", "Entity")
+    meta = ErrorsMeta("errors", f"{problem.status} {phrase}", request_id(request.scope), links)
+    listed = [SellError(complaint, ErrorMeta("error", links)) for complaint in problem.complaints]
+    return json_reply(SellErrors(listed, meta), problem.status, problem.headers)
+
+
+def _page(request: AnyRequest, problem: Problem) -> Response[bytes]:
+    complaint = problem.complaints[0]
+    reason = str(complaint.details["reason"])
+    if "text/html" not in request.headers.get("accept", ""):
+        text = f"{complaint.message} {reason}\n".encode()
+        return Response(text, status_code=problem.status, media_type="text/plain", headers=problem.headers)
+    page = parts_of(request).pages.page(
+        "words.html", problem.status, lang="en", title=complaint.message, paragraphs=[reason]
+    )
+    page.headers.update(problem.headers)
+    return page

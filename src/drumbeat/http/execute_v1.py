@@ -1,0 +1,139 @@
+"""/api/v1/sequences/{id}/execute: enroll up to 100 contacts in one call."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, Router, post
+from litestar.params import FromPath, RawBody
+from msgspec import UNSET, UnsetType
+
+from drumbeat.domain.access import Scope
+from drumbeat.domain.errors import IncorrectValue, MissingField, UnknownField, WrongType
+from drumbeat.domain.variant import Variant
+from drumbeat.http.auth import admit
+from drumbeat.http.openapi import described
+from drumbeat.http.parts import AnyRequest, json_reply, parts_of
+from drumbeat.http.reading import check_is_json, decoded, read_id, read_parameters, shortened
+from drumbeat.operations.execute import ContactInput, ContactStatus, Execution, execute
+
+MOST_CONTACTS = 100
+_Name = Annotated[str, msgspec.Meta(max_length=255, pattern="^[^\\x00]*$")]
+_Email = Annotated[str, msgspec.Meta(max_length=1000, pattern="^[^\\x00]*$")]
+
+
+class Contact(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """Somebody to enroll, found or made by e-mail; empty fields of a known contact are filled."""
+
+    email: _Email
+    first_name: _Name | None = None
+    last_name: _Name | None = None
+    phone: _Name | None = None
+
+
+class Executing(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """1 to 100 contacts; locationId and employeeId are accepted and ignored."""
+
+    contacts: Annotated[list[Contact], msgspec.Meta(min_length=1, max_length=MOST_CONTACTS)]
+    location_id: Any = None
+    employee_id: Any = None
+
+
+class Result(msgspec.Struct, rename="camel", frozen=True):
+    """What became of one submitted contact; the reason is there when it is invalid."""
+
+    email: str
+    contact_id: int | None
+    enrollment_id: int | None
+    variant: Variant | None
+    status: ContactStatus
+    reason: str | UnsetType = UNSET
+
+
+class Executed(msgspec.Struct, rename="camel", frozen=True):
+    """What the call did: a result per submitted contact, in order."""
+
+    sequence_id: int
+    sequence_name: str
+    contacts_processed: int
+    sendings_created: int
+    results: list[Result]
+
+
+class ExecuteAnswer(msgspec.Struct, frozen=True):
+    """The execute API's answer."""
+
+    data: Executed
+
+
+_read = msgspec.json.Decoder(Executing).decode
+
+
+@post(
+    "/sequences/{id:str}/execute",
+    status_code=200,
+    sync_to_thread=True,
+    opt=described(
+        "Enroll many contacts",
+        scope=Scope.SEQUENCES_EXECUTE,
+        body=Executing,
+        example={"contacts": [{"email": "ada@example.com", "firstName": "Ada"}]},
+        answer=ExecuteAnswer,
+        refusals=(404, 409, 422),
+    ),
+)
+def execute_sequence(request: AnyRequest, id: FromPath[str], body: RawBody) -> Response[bytes]:
+    """Find or make the contacts and enroll them, all in one transaction; a repeated call is safe."""
+    world = parts_of(request).world
+    with world.database.read() as snapshot:
+        caller = admit(snapshot, request, Scope.SEQUENCES_EXECUTE)
+    read_parameters(request)
+    number = read_id(id, "sequence")
+    contacts = _read_contacts(request, body)
+    done = world.database.transact(
+        lambda tx: execute(tx, world.hash_key, caller.account_id, caller.user_id, number, contacts)
+    )
+    return json_reply(_answer(done))
+
+
+def _read_contacts(request: AnyRequest, body: RawBody) -> list[ContactInput]:
+    check_is_json(request)
+    try:
+        sent = decoded(_read, body)
+    except msgspec.ValidationError as error:
+        raise _named(str(error)) from None
+    return [ContactInput(c.email, c.first_name, c.last_name, c.phone) for c in sent.contacts]
+
+
+_PLACE = re.compile(r"(?P<what>.*?)(?: - at `(?:\$|key in \$)\.?(?P<where>.*)`)?", re.DOTALL)
+_NAMED = re.compile(r"Object (?P<kind>missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL)
+
+
+def _named(complaint: str) -> IncorrectValue | MissingField | UnknownField | WrongType:
+    """The decoder's complaint as ours, with the field's place such as contacts[0].email."""
+    match = _PLACE.fullmatch(complaint)
+    what, where = (match["what"], match["where"] or "") if match else (complaint, "")
+    named = _NAMED.fullmatch(what)
+    if named is None:
+        kind = IncorrectValue if "length" in what or "matching" in what else WrongType
+        return kind(f"{what}.", field=where or "body")
+    field = shortened(".".join(part for part in (where, named["name"]) if part))
+    if named["kind"] == "missing required":
+        return MissingField(f"Send {field}.", field=field)
+    return UnknownField(f"There is no field {field}.", field=field)
+
+
+def _answer(done: Execution) -> ExecuteAnswer:
+    results = [
+        Result(r.email, r.contact_id, r.enrollment_id, r.variant, r.status, UNSET if r.reason is None else r.reason)
+        for r in done.results
+    ]
+    sequence = done.sequence
+    return ExecuteAnswer(Executed(sequence.id, sequence.name, len(results), done.queued, results))
+
+
+def router() -> Router:
+    """The routes under /api/v1."""
+    return Router("/api/v1", route_handlers=[execute_sequence])

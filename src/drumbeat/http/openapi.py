@@ -1,0 +1,140 @@
+"""The OpenAPI 3.1 document, made from what each handler says of itself and from the structs it speaks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+
+from drumbeat import __version__
+from drumbeat.domain.access import Scope
+from drumbeat.http.errors import ApiErrors, SellErrors
+
+_KEY = "described"
+_REF = "#/components/schemas/{name}"
+_EVERYWHERE = (500, 503)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query parameter and what it means."""
+
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a handler says of itself; `answer` is a struct, or the media type of what is not JSON;
+    `alternatives` are the structs its answer refers to by name."""
+
+    summary: str
+    answer: Any
+    scope: Scope | None = None
+    parameters: Sequence[Parameter] = ()
+    body: Any = None
+    example: dict[str, Any] | None = None
+    refusals: Sequence[int] = ()
+    alternatives: Sequence[Any] = ()
+
+
+def described(summary: str, *, answer: Any, **more: Any) -> dict[str, Described]:
+    """A handler's `opt` that puts it into the document."""
+    return {_KEY: Described(summary, answer, **more)}
+
+
+def document(app: Litestar, base_url: str) -> dict[str, Any]:
+    """The document of every route the application serves."""
+    operations = list(_operations(app))
+    types = [each for _, _, _, d in operations for each in (d.answer, d.body) if _is_struct(each)]
+    types += [each for *_, d in operations for each in d.alternatives]
+    types += [SellErrors, ApiErrors]
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    known = dict(zip(map(repr, types), schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for path, method, handler, words in operations:
+        paths.setdefault(path, {})[method.lower()] = _operation(path, handler, words, known)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Drumbeat", "version": __version__, "license": {"name": "Apache-2.0"}},
+        "servers": [{"url": base_url}],
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": _SECURITY},
+    }
+
+
+_SECURITY = {
+    "token": {"type": "http", "scheme": "bearer", "description": "A token of 64 characters."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key, on /api only."},
+}
+
+
+def _is_struct(kind: Any) -> bool:
+    return kind is not None and not isinstance(kind, str)
+
+
+def _operations(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler, Described]]:
+    for route in sorted(app.routes, key=lambda route: route.path):
+        for handler in getattr(route, "route_handlers", ()):
+            for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"}):
+                path = re.sub(r":\w+\}", "}", route.path_format)
+                yield path, method, handler, handler.opt[_KEY]
+
+
+def _operation(path: str, handler: HTTPRouteHandler, words: Described, known: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": words.summary,
+        "description": getattr(handler.fn, "func", handler.fn).__doc__ or words.summary,
+        "operationId": handler.handler_name,
+        "parameters": _parameters(path, words),
+        "responses": _answers(path, words, known),
+    }
+    if words.body is not None:
+        schema = known[repr(words.body)]
+        if path.startswith("/v2/"):
+            schema = {"type": "object", "required": ["data"], "properties": {"data": schema, "meta": {}}}
+        content = {"schema": schema} | ({} if words.example is None else {"example": words.example})
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    if words.scope is not None:
+        schemes = ["token", "key"] if path.startswith("/api/") else ["token"]
+        operation["security"] = [{scheme: []} for scheme in schemes]
+        operation["x-scopes"] = [words.scope.value]
+    return operation
+
+
+def _parameters(path: str, words: Described) -> list[dict[str, Any]]:
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", path)
+    ]
+    in_query = [
+        {"name": p.name, "in": "query", "description": p.meaning, "schema": {"type": "string"}}
+        for p in words.parameters
+    ]
+    return in_path + in_query
+
+
+def _answers(path: str, words: Described, known: dict[str, Any]) -> dict[str, Any]:
+    is_struct = _is_struct(words.answer)
+    media = "application/json" if is_struct else words.answer
+    schema = known[repr(words.answer)] if is_struct else {"type": "string"}
+    answers: dict[str, Any] = {"200": {"description": "Done.", "content": {media: {"schema": schema}}}}
+    refusals = set(words.refusals) | ({400, 401, 403} if words.scope else set())
+    if words.body is not None:
+        refusals |= {413, 415, 422} if path.startswith("/v2/") else {413, 415}
+    for status in sorted(refusals | set(_EVERYWHERE)):
+        answers[str(status)] = {"description": HTTPStatus(status).phrase} | _error_content(path, known)
+    return answers
+
+
+def _error_content(path: str, known: dict[str, Any]) -> dict[str, Any]:
+    if not path.startswith(("/v2/", "/api/")):
+        return {"content": {"text/plain": {"schema": {"type": "string"}}}}
+    kind = SellErrors if path.startswith("/v2/") else ApiErrors
+    return {"content": {"application/json": {"schema": known[repr(kind)]}}}

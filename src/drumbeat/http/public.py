@@ -1,0 +1,115 @@
+"""What needs no credential: the front page, health, the style sheet, and the way out of every letter."""
+
+from __future__ import annotations
+
+from litestar import MediaType, Response, Router, get, post, route
+from litestar.params import FromPath, RawBody
+
+from drumbeat import __version__
+from drumbeat.domain.errors import NotFound, Unavailable
+from drumbeat.domain.unsubscribe import language, page_words, read_unsubscribe_token
+from drumbeat.http.caught import may_see_letters
+from drumbeat.http.openapi import described
+from drumbeat.http.parts import AnyRequest, json_reply, parts_of
+from drumbeat.operations.unsubscribes import locale_of, unsubscribe
+from drumbeat.store import installation
+from drumbeat.store.database import Tx
+
+
+@route("/", http_method=["GET", "HEAD"], sync_to_thread=True, opt=described("The front page", answer="text/html"))
+def show_front(request: AnyRequest) -> Response[bytes]:
+    """Names the product, and leads to what can be read here."""
+    pages = parts_of(request).pages
+    return pages.page("front.html", lang="en", version=__version__, has_caught=may_see_letters(request))
+
+
+@route(
+    "/health",
+    http_method=["GET", "HEAD"],
+    sync_to_thread=True,
+    opt=described("Whether Drumbeat works", answer="application/json"),
+)
+def show_health(request: AnyRequest) -> Response[bytes]:
+    """200 when the database answers, else 503."""
+    try:
+        with parts_of(request).world.database.read() as snapshot:
+            works = installation.is_installed(snapshot)
+    except Unavailable:
+        works = False
+    word = "ok" if works else "unavailable"
+    headers = {"cache-control": "no-store"} if works else {"cache-control": "no-store", "retry-after": "5"}
+    answer = {"status": word, "database": word, "version": __version__}
+    return json_reply(answer, 200 if works else 503, headers)
+
+
+@get("/static/{name:str}", sync_to_thread=True, opt=described("The style sheet", answer="text/css"))
+def show_style(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+    """The one style sheet; its name changes with its content, so it may be kept for ever."""
+    pages = parts_of(request).pages
+    if name != pages.style_name:
+        raise NotFound("There is no such file.")
+    headers = {"cache-control": "public, max-age=31536000, immutable"}
+    return Response(pages.style, media_type=MediaType.CSS, headers=headers)
+
+
+@route(
+    "/u/{token:str}",
+    http_method=["GET", "HEAD"],
+    sync_to_thread=True,
+    opt=described("The page that a letter's unsubscribe link opens", answer="text/html"),
+)
+def ask_unsubscribe(request: AnyRequest, token: FromPath[str]) -> Response[bytes]:
+    """Asks whether to stop, and changes nothing: mail scanners open links."""
+    try:
+        _, _, locale = _read(request, token)
+    except NotFound:
+        return _invalid(request)
+    return _page(request, locale, is_question=True)
+
+
+@post(
+    "/u/{token:str}",
+    status_code=200,
+    sync_to_thread=True,
+    opt=described("Unsubscribe (RFC 8058 one-click, and the page's button)", answer="text/html"),
+)
+def take_unsubscribe(request: AnyRequest, token: FromPath[str], body: RawBody) -> Response[bytes]:
+    """Stops everything for the address, once and for good; doing it twice is fine."""
+    way = "one-click" if b"List-Unsubscribe" in bytes(body) else "the page's button"
+
+    def work(tx: Tx) -> None:
+        unsubscribe(tx, account_id, enrollment_id, evidence=f"unsubscribe by {way}")
+
+    try:
+        account_id, enrollment_id, locale = _read(request, token)
+        parts_of(request).world.database.transact(work)
+    except NotFound:
+        return _invalid(request)
+    return _page(request, locale, is_question=False)
+
+
+def _read(request: AnyRequest, token: str) -> tuple[int, int, str]:
+    world = parts_of(request).world
+    named = read_unsubscribe_token(world.hash_key, token)
+    if named is None:
+        raise NotFound
+    with world.database.read() as snapshot:
+        return *named, locale_of(snapshot, *named)
+
+
+def _page(request: AnyRequest, locale: str, *, is_question: bool) -> Response[bytes]:
+    words, lang = page_words(locale), language(locale)
+    pages = parts_of(request).pages
+    return pages.page("unsubscribe.html", lang=lang, words=words, is_question=is_question)
+
+
+def _invalid(request: AnyRequest) -> Response[bytes]:
+    pages, words = parts_of(request).pages, page_words("en")
+    return pages.page("words.html", 404, lang="en", title=words.title, paragraphs=[words.invalid])
+
+
+def router() -> Router:
+    """The routes that need no credential, registered at once: the framework wraps a handler in a thread once
+    more whenever another one is added to its path."""
+    handlers = [show_front, show_health, show_style, ask_unsubscribe, take_unsubscribe]
+    return Router("/", route_handlers=handlers)

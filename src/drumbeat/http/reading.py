@@ -1,0 +1,198 @@
+"""Reading what callers send, strictly: parameters, JSON bodies, attributes; every complaint names its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar.exceptions import HTTPException
+
+from drumbeat.domain.errors import (
+    BlankField,
+    IncorrectValue,
+    Invalid,
+    InvalidMany,
+    MalformedBody,
+    MalformedParameter,
+    MissingField,
+    NotFound,
+    UnknownField,
+    WrongType,
+)
+from drumbeat.http.parts import AnyRequest
+
+T = TypeVar("T")
+Word = TypeVar("Word", bound=StrEnum)
+LARGEST_ID = 2**31 - 1
+_MOST_COMPLAINTS = 20
+_MOST_PARAMETERS = 50
+_DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
+
+
+def read_id(text: str, noun: str) -> int:
+    """The id in a path; NotFound if it can be none."""
+    if not _DIGITS.fullmatch(text) or not 0 < int(text) <= LARGEST_ID:
+        raise NotFound(f"There is no {noun} {shortened(text)}.")
+    return int(text)
+
+
+def shortened(text: str) -> str:
+    """At most 60 characters of what a caller sent, to be told back."""
+    return text if len(text) <= 60 else text[:60] + "..."
+
+
+def read_parameters(request: AnyRequest, known: Collection[str] = ()) -> dict[str, str]:
+    """The query's parameters; an unknown or repeated one is MalformedParameter."""
+    query = request.scope["query_string"].decode("latin-1")
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
+    except ValueError:
+        raise MalformedParameter(f"Send at most {_MOST_PARAMETERS} parameters.") from None
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in known:
+            raise MalformedParameter(f"{shortened(name)} is not a parameter here; {_offer(known)}.")
+        if name in found:
+            raise MalformedParameter(f"{name} is there more than once.")
+        found[name] = value
+    return found
+
+
+def _offer(known: Collection[str]) -> str:
+    return f"there are {', '.join(known)}" if known else "there are none"
+
+
+def whole_number(parameters: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    """A number within the limits, or the default when it is not given."""
+    text = parameters.get(name)
+    if text is None:
+        return default
+    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
+        range_ = f"from {least} to {most}" if most < LARGEST_ID else f"from {least}"
+        raise MalformedParameter(f"{name} is a whole number {range_}; {shortened(text)!r} is not.")
+    return int(text)
+
+
+def number_list(parameters: Mapping[str, str], name: str) -> list[int] | None:
+    """Ids separated by commas; those that no record can have are left out."""
+    text = parameters.get(name)
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[0-9]{1,20}", part, re.ASCII) for part in parts):
+        raise MalformedParameter(f"{name} is a list of ids separated by commas; {shortened(text)!r} is not.")
+    return sorted({int(part) for part in parts if 0 < int(part) <= LARGEST_ID})
+
+
+def word(parameters: Mapping[str, str], name: str, words: type[Word]) -> Word | None:
+    """One of the words, or None when it is not given."""
+    text = parameters.get(name)
+    if text is None:
+        return None
+    found = _among(words, text)
+    if found is None:
+        raise MalformedParameter(f"{name} is one of {', '.join(words)}; {shortened(text)!r} is not.")
+    return found
+
+
+def _among(words: type[Word], text: object) -> Word | None:
+    return next((each for each in words if each.value == text), None)
+
+
+def check_is_json(request: AnyRequest) -> None:
+    """Refuse a body that says it is something else than JSON."""
+    kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+    if kind != "application/json":
+        detail = f"Send the body as Content-Type: application/json, not {shortened(kind)}."
+        raise HTTPException(detail=detail, status_code=415)
+
+
+def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
+    """What the body holds; MalformedBody if it is no JSON. Lets msgspec's ValidationError through."""
+    try:
+        return decode(body)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, RecursionError) as error:
+        detail = "The body is empty." if not body.strip() else f"It is not JSON: {error}."
+        raise MalformedBody(detail) from None
+
+
+def read_attributes(request: AnyRequest, body: bytes, known: Collection[str]) -> Attributes:
+    """The attributes under `data` of a body {"data": {...}, "meta"?: {...}}."""
+    check_is_json(request)
+    sent: Any = decoded(msgspec.json.decode, body)
+    if not isinstance(sent, dict) or not isinstance(sent.get("data"), dict):
+        raise Invalid('The body must be an object such as {"data": {...}}.')
+    for name in sent:
+        if name not in ("data", "meta"):
+            raise UnknownField(f"{shortened(name)} stands beside data; put it inside.", field=shortened(name))
+    return Attributes(sent["data"], known)
+
+
+class Attributes:
+    """Reads attributes one by one and keeps the complaints; null is as good as absent."""
+
+    def __init__(self, sent: Mapping[str, object], known: Collection[str]) -> None:
+        self._sent = sent
+        self._wrong: list[Invalid] = [
+            UnknownField(f"There are {', '.join(known)}.", field=shortened(name)) for name in sent if name not in known
+        ]
+
+    def id(self, name: str, *, required: bool = False) -> int:
+        """An id, also as digits in a string; 0 when it is absent or wrong."""
+        value = self._value(name, required=required)
+        return 0 if value is None else self._id(name, value)
+
+    def ids(self, name: str) -> list[int]:
+        """A list of ids; empty when it is absent."""
+        value = self._value(name, required=False)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self._wrong.append(WrongType("It is a list of whole numbers.", field=name))
+            return []
+        return [id for id in (self._id(name, each) for each in value) if id]
+
+    def word(self, name: str, words: type[Word], *, required: bool = False) -> Word | None:
+        """One of the words; None when it is absent or wrong."""
+        value = self._value(name, required=required)
+        found = _among(words, value)
+        if found is not None:
+            return found
+        if value == "":
+            self._wrong.append(BlankField(f"It is one of {', '.join(words)}.", field=name))
+        elif isinstance(value, str):
+            detail = f"{shortened(value)!r} is not one of {', '.join(words)}."
+            self._wrong.append(IncorrectValue(detail, field=name))
+        elif value is not None:
+            self._wrong.append(WrongType(f"It is text: one of {', '.join(words)}.", field=name))
+        return None
+
+    def check(self) -> None:
+        """Raise what was wrong, all at once."""
+        if len(self._wrong) == 1:
+            raise self._wrong[0]
+        if self._wrong:
+            raise InvalidMany(self._wrong[:_MOST_COMPLAINTS])
+
+    def _value(self, name: str, *, required: bool) -> object:
+        value = self._sent.get(name)
+        if value is None and required:
+            self._wrong.append(MissingField(f"Send {name}.", field=name))
+        return value
+
+    def _id(self, name: str, value: object) -> int:
+        if isinstance(value, str) and _DIGITS.fullmatch(value):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            self._wrong.append(WrongType("It is a whole number.", field=name))
+            return 0
+        if not 0 < value <= LARGEST_ID:
+            self._wrong.append(IncorrectValue(f"It is from 1 to {LARGEST_ID}.", field=name))
+            return 0
+        return value

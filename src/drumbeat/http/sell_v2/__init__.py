@@ -1,0 +1,1 @@
+"""The Sell v2 contract: its paths, its envelope and its records."""

@@ -1,0 +1,293 @@
+"""/v2/sequence_enrollments: list, create, show, change the state, and finish what runs for a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+from litestar import Response, Router, get, post, put
+from litestar.params import FromPath, RawBody
+from msgspec import UNSET
+
+from drumbeat.domain.access import Scope
+from drumbeat.domain.enrollment import Enrollment, State
+from drumbeat.domain.errors import IncorrectValue, MalformedParameter
+from drumbeat.domain.person import PersonKind
+from drumbeat.http.auth import Caller, admit
+from drumbeat.http.openapi import Parameter, described
+from drumbeat.http.parts import AnyRequest, json_reply, parts_of
+from drumbeat.http.reading import (
+    LARGEST_ID,
+    number_list,
+    read_attributes,
+    read_id,
+    read_parameters,
+    whole_number,
+    word,
+)
+from drumbeat.http.sell_v2.envelope import Links, Page, PageMeta, Record, check_headers, link
+from drumbeat.http.sell_v2.shapes import ALTERNATIVES, EnrollmentData, FinishData, enrollment_record, finish_record
+from drumbeat.operations import enrollments as operations
+from drumbeat.operations.enrollments import EnrollRequest
+from drumbeat.operations.views import EnrollmentView, view
+from drumbeat.store import enrollments
+from drumbeat.store.database import Snapshot, Tx
+
+Id = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_ID)]
+Answer = Response[bytes]
+
+
+class NewEnrollment(msgspec.Struct, omit_defaults=True):
+    """Whom to enroll in what; without an actor it is the token's owner."""
+
+    sequence_id: Id
+    resource_type: PersonKind
+    resource_id: Id
+    actor_id: Id | None = None
+
+
+class NewState(msgspec.Struct, omit_defaults=True):
+    """`finished` ends an enrollment, `active` resumes a blocked one."""
+
+    state: Literal["active", "finished"] | None = None
+
+
+class Finishing(msgspec.Struct, omit_defaults=True):
+    """Whose enrollments to finish, in these sequences or (absent, null or empty) in all."""
+
+    resource_type: PersonKind
+    resource_id: Id
+    sequence_ids: list[Id] | None = None
+
+
+class Sort(StrEnum):
+    """Orders of the list; both walk the ids, which grow with the time of creation."""
+
+    ID = "id"
+    ID_UP = "id:asc"
+    ID_DOWN = "id:desc"
+    CREATED = "created_at"
+    CREATED_UP = "created_at:asc"
+    CREATED_DOWN = "created_at:desc"
+
+
+_PARAMETERS = (
+    Parameter("page", "Number of the page, from 1; 1 by default."),
+    Parameter("per_page", "Records in a page, 1 to 100; 25 by default."),
+    Parameter("ids", "Only these enrollments: ids separated by commas."),
+    Parameter("resource_ids", "Only these leads' or contacts' enrollments: ids separated by commas."),
+    Parameter("resource_type", "Only leads' or only contacts' enrollments: lead or contact."),
+    Parameter("sort_by", "id or created_at, then :asc or :desc; id:asc by default."),
+    Parameter("after", "Set in next_page: begins behind this id, so that far pages are as quick as near ones."),
+)
+_NAMES = tuple(parameter.name for parameter in _PARAMETERS)
+
+
+@get(
+    "/sequence_enrollments",
+    sync_to_thread=True,
+    opt=described(
+        "List enrollments",
+        scope=Scope.READ,
+        parameters=_PARAMETERS,
+        answer=Page[Record[EnrollmentData]],
+        alternatives=ALTERNATIVES,
+    ),
+)
+def list_enrollments(request: AnyRequest) -> Answer:
+    """A page of the account's enrollments; a page past the end holds none."""
+    parts = parts_of(request)
+    with parts.world.database.read() as snapshot:
+        caller = admit(snapshot, request, Scope.READ)
+        listing = _read_listing(read_parameters(request, _NAMES))
+        found = listing.find(snapshot, caller.account_id)
+        views = view(snapshot, caller.account_id, found[: listing.per_page])
+    base = parts.world.settings.base_url + "/v2/sequence_enrollments"
+    links = listing.links(base, last=views[-1].enrollment.id if len(found) > listing.per_page else None)
+    records = [enrollment_record(each) for each in views]
+    return json_reply(Page(records, PageMeta("collection", len(records), links)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    page: int
+    per_page: int
+    after: int
+    sort: Sort | None
+    ids: list[int] | None
+    resource_ids: list[int] | None
+    resource_type: PersonKind | None
+    kept: dict[str, object]
+
+    def find(self, snapshot: Snapshot, account_id: int) -> list[Enrollment]:
+        """The page, and one more if there is a next one."""
+        return enrollments.list_page(
+            snapshot,
+            account_id,
+            ids=self.ids,
+            resource_type=self.resource_type,
+            resource_ids=self.resource_ids,
+            after=self.after,
+            descending=self.sort in (Sort.ID_DOWN, Sort.CREATED_DOWN),
+            skip=0 if self.after else (self.page - 1) * self.per_page,
+            limit=self.per_page + 1,
+        )
+
+    def links(self, base: str, last: int | None) -> Links:
+        def page(number: int, **more: int) -> str:
+            return link(base, {"page": number, "per_page": self.per_page} | self.kept | more)
+
+        return Links(
+            here=page(self.page, after=self.after) if self.after else page(self.page),
+            first_page=page(1),
+            prev_page=page(self.page - 1) if self.page > 1 else UNSET,
+            next_page=UNSET if last is None else page(self.page + 1, after=last),
+        )
+
+
+def _read_listing(sent: dict[str, str]) -> _Listing:
+    if sent.get("sort_by", "").partition(":")[0] == "updated_at":
+        raise MalformedParameter("sort_by is id or created_at here; updated_at would be slow in long lists.")
+    return _Listing(
+        page=whole_number(sent, "page", 1, 1, LARGEST_ID),
+        per_page=whole_number(sent, "per_page", 25, 1, 100),
+        after=whole_number(sent, "after", 0, 0, LARGEST_ID),
+        sort=word(sent, "sort_by", Sort),
+        ids=number_list(sent, "ids"),
+        resource_ids=number_list(sent, "resource_ids"),
+        resource_type=word(sent, "resource_type", PersonKind),
+        kept={name: value for name, value in sent.items() if name not in ("page", "per_page", "after")},
+    )
+
+
+@post(
+    "/sequence_enrollments",
+    status_code=200,
+    sync_to_thread=True,
+    opt=described(
+        "Enroll a lead or a contact",
+        scope=Scope.WRITE,
+        body=NewEnrollment,
+        example={"data": {"sequence_id": 1, "resource_type": "lead", "resource_id": 1}},
+        answer=Record[EnrollmentData],
+        refusals=(403, 422),
+    ),
+)
+def create_enrollment(request: AnyRequest, body: RawBody) -> Answer:
+    """Enroll one person in an active sequence."""
+    world = parts_of(request).world
+    caller = _admit_writer(request)
+    wanted = _read_new(request, body)
+
+    def work(tx: Tx) -> EnrollmentView:
+        made = operations.enroll(tx, world.hash_key, caller.account_id, caller.user_id, wanted)
+        return view(tx, caller.account_id, [made])[0]
+
+    return json_reply(enrollment_record(world.database.transact(work)))
+
+
+def _admit_writer(request: AnyRequest) -> Caller:
+    with parts_of(request).world.database.read() as snapshot:
+        caller = admit(snapshot, request, Scope.WRITE)
+    read_parameters(request)
+    return caller
+
+
+def _read_new(request: AnyRequest, body: RawBody) -> EnrollRequest:
+    sent = read_attributes(request, body, NewEnrollment.__struct_fields__)
+    sequence_id = sent.id("sequence_id", required=True)
+    kind = sent.word("resource_type", PersonKind, required=True)
+    resource_id = sent.id("resource_id", required=True)
+    actor_id = sent.id("actor_id") or None
+    sent.check()
+    return EnrollRequest(sequence_id, kind or PersonKind.LEAD, resource_id, actor_id)
+
+
+@get(
+    "/sequence_enrollments/{id:str}",
+    sync_to_thread=True,
+    opt=described("Show an enrollment", scope=Scope.READ, answer=Record[EnrollmentData], refusals=(404,)),
+)
+def show_enrollment(request: AnyRequest, id: FromPath[str]) -> Answer:
+    """One enrollment."""
+    with parts_of(request).world.database.read() as snapshot:
+        caller = admit(snapshot, request, Scope.READ)
+        read_parameters(request)
+        return _shown(snapshot, caller, read_id(id, "enrollment"))
+
+
+def _shown(snapshot: Snapshot, caller: Caller, id: int) -> Answer:
+    found = enrollments.get(snapshot, caller.account_id, id)
+    return json_reply(enrollment_record(view(snapshot, caller.account_id, [found])[0]))
+
+
+@put(
+    "/sequence_enrollments/{id:str}",
+    sync_to_thread=True,
+    opt=described(
+        "Finish or resume an enrollment",
+        scope=Scope.WRITE,
+        body=NewState,
+        example={"data": {"state": "finished"}},
+        answer=Record[EnrollmentData],
+        refusals=(404, 422),
+    ),
+)
+def update_enrollment(request: AnyRequest, id: FromPath[str], body: RawBody) -> Answer:
+    """Set the state: `finished` on an ongoing enrollment, `active` on a blocked one."""
+    world = parts_of(request).world
+    caller = _admit_writer(request)
+    number = read_id(id, "enrollment")
+    sent = read_attributes(request, body, NewState.__struct_fields__)
+    state = sent.word("state", State)
+    sent.check()
+    if state is None:
+        with world.database.read() as snapshot:
+            return _shown(snapshot, caller, number)
+
+    def work(tx: Tx) -> EnrollmentView:
+        if state is State.BLOCKED:
+            enrollments.get(tx, caller.account_id, number)
+            raise IncorrectValue("Set active or finished; only the engine blocks.", field="state")
+        changed = operations.set_state(tx, caller.account_id, number, state, caller.user_id)
+        return view(tx, caller.account_id, [changed])[0]
+
+    return json_reply(enrollment_record(world.database.transact(work)))
+
+
+@post(
+    "/sequence_enrollments/finish_ongoing_for_resource",
+    status_code=200,
+    sync_to_thread=True,
+    opt=described(
+        "Finish what runs for a lead or a contact",
+        scope=Scope.WRITE,
+        body=Finishing,
+        example={"data": {"resource_type": "lead", "resource_id": 1, "sequence_ids": [1]}},
+        answer=Record[FinishData],
+        refusals=(422,),
+    ),
+)
+def finish_ongoing(request: AnyRequest, body: RawBody) -> Answer:
+    """Finish every ongoing enrollment of a person, in the named sequences or in all."""
+    world = parts_of(request).world
+    caller = _admit_writer(request)
+    sent = read_attributes(request, body, Finishing.__struct_fields__)
+    kind = sent.word("resource_type", PersonKind, required=True) or PersonKind.LEAD
+    id = sent.id("resource_id", required=True)
+    sequence_ids = sent.ids("sequence_ids")
+    sent.check()
+
+    def work(tx: Tx) -> list[EnrollmentView]:
+        finished = operations.finish_ongoing(tx, caller.account_id, kind, id, sequence_ids, caller.user_id)
+        return view(tx, caller.account_id, finished)
+
+    return json_reply(finish_record(world.database.transact(work)))
+
+
+def router() -> Router:
+    """The routes under /v2."""
+    handlers = [list_enrollments, create_enrollment, show_enrollment, update_enrollment, finish_ongoing]
+    return Router("/v2", route_handlers=handlers, before_request=check_headers)

@@ -1,0 +1,95 @@
+"""Serving the application in this process, beside the worker: granian's embedded server in its own loop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import closing
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+from litestar import Litestar
+
+from drumbeat.domain.errors import PortUnavailable
+
+__all__ = ["PortUnavailable", "Served", "check_port", "serve"]
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_HEADERS_WITHIN_MS = 15_000  # a client that sends its headers slower than this is dropped
+
+
+def serve(
+    app: Litestar,
+    host: str,
+    port: int,
+    *,
+    on_start: Callable[[], None] | None = None,
+    on_stop: Callable[[], None] | None = None,
+) -> None:
+    """Serve in the main thread until SIGTERM or SIGINT; requests at work finish before it returns.
+
+    `on_start` is called once the address is ours, `on_stop` when the last request is done: start and stop
+    the worker there. Raises PortUnavailable.
+    """
+    check_port(host, port)
+    asyncio.run(_serve(Served(app, host, port), on_start, on_stop))
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise PortUnavailable unless the address can be listened on; granian itself shares a taken port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((host, port))
+        except OSError as error:
+            raise PortUnavailable(f"{host}:{port}: {error.strerror or error}.") from None
+
+
+class Served:
+    """One server, to be run in an event loop and stopped from any thread."""
+
+    def __init__(self, app: Litestar, host: str, port: int) -> None:
+        self._app, self._host, self._port = app, host, port
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: Server | None = None
+
+    async def run(self) -> None:
+        """Serve until stopped; returns when the last request is done."""
+        self._loop = asyncio.get_running_loop()
+        self._server = Server(
+            self._app,
+            address=self._host,
+            port=self._port,
+            interface=Interfaces.ASGI,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=_HEADERS_WITHIN_MS),
+            websockets=False,
+            log_enabled=False,
+        )
+        await self._server.serve()
+
+    def stop(self) -> None:
+        """Ask it to take no new requests and to finish those at work."""
+        if self._loop is not None and self._server is not None:
+            self._loop.call_soon_threadsafe(self._server.stop)
+
+
+async def _serve(
+    served: Served,
+    on_start: Callable[[], None] | None,
+    on_stop: Callable[[], None] | None,
+) -> None:
+    loop = asyncio.get_running_loop()
+    for name in _STOP_SIGNALS:
+        loop.add_signal_handler(name, served.stop)
+    try:
+        if on_start is not None:
+            on_start()
+        await served.run()
+    finally:
+        if on_stop is not None:
+            await asyncio.to_thread(on_stop)

@@ -1,0 +1,103 @@
+"""A world with the cast in it, the application over it, and a client that speaks to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from drumbeat.domain.happening import EnrollmentEvent
+from drumbeat.domain.machine import decide
+from drumbeat.domain.person import Person
+from drumbeat.http.app import make_app
+from drumbeat.operations.changes import Change, store
+from drumbeat.store import enrollments
+from drumbeat.store.database import Tx
+from drumbeat.testing.cast import Cast, add_lead, enter_cast, make_world
+from drumbeat.testing.clock import FrozenClock
+from drumbeat.wiring import World
+
+
+@pytest.fixture
+def world(tmp_path: Path, database_url: str, clock: FrozenClock) -> Iterator[World]:
+    """The real parts over a fresh database and the test's clock."""
+    made = make_world(tmp_path, database_url, clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def cast(world: World) -> Cast:
+    """Everybody, entered into the database."""
+    return world.database.transact(enter_cast)
+
+
+@pytest.fixture
+def app(world: World) -> Litestar:
+    """The application without a catcher."""
+    return make_app(world)
+
+
+@dataclass
+class Api:
+    """Calls the application with a credential."""
+
+    client: TestClient[Litestar]
+    token: str
+    headers: dict[str, str] = field(default_factory=lambda: {"User-Agent": "tests", "Accept": "application/json"})
+
+    def __call__(self, method: str, path: str, json: Any = None, **more: Any) -> Any:
+        headers = self.headers | {"Authorization": f"Bearer {self.token}"} | more.pop("headers", {})
+        if json is not None:
+            more["json"] = json
+        return self.client.request(method, path, headers=headers, **more)
+
+
+@pytest.fixture
+def client(app: Litestar) -> Iterator[TestClient[Litestar]]:
+    """Speaks to the application without a socket."""
+    with TestClient(app, base_url="http://drumbeat.test", raise_server_exceptions=False) as made:
+        yield made
+
+
+@pytest.fixture
+def api(client: TestClient[Litestar], cast: Cast) -> Api:
+    """Calls as our seller."""
+    return Api(client, cast.us.token)
+
+
+@pytest.fixture
+def rival(client: TestClient[Litestar], cast: Cast) -> Api:
+    """Calls as the outsider."""
+    return Api(client, cast.rival.token)
+
+
+@pytest.fixture
+def new_lead(world: World, cast: Cast) -> Callable[..., Person]:
+    """Makes a lead of ours."""
+
+    def make(email: str | None = "lena@customer.example") -> Person:
+        return world.database.transact(lambda tx: add_lead(tx, world, cast.us, email))
+
+    return make
+
+
+@pytest.fixture
+def happen(world: World, cast: Cast) -> Callable[..., None]:
+    """Lets things happen to one of our enrollments, as the worker would."""
+
+    def tell(id: int, *events: EnrollmentEvent) -> None:
+        def work(tx: Tx) -> None:
+            account_id = cast.us.account.id
+            for event in events:
+                (enrollment,) = enrollments.lock(tx, account_id, [id])
+                store(tx, account_id, [Change(decide(enrollment, event, tx.now), enrollment.revision)])
+
+        world.database.transact(work)
+
+    return tell

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+Client = TestClient[Litestar]
+
+
+@pytest.fixture
+def reference(client: Client) -> Any:
+    return client.get("/openapi.json").json()
+
+
+def test_the_document_holds_every_route_and_no_other(app: Litestar, reference: Any) -> None:
+    served = {
+        (re.sub(r":\w+\}", "}", route.path_format), method.lower())
+        for route in app.routes
+        for method in route.methods - {"OPTIONS", "HEAD"}  # type: ignore[union-attr]
+    }
+    told = {(path, method) for path, methods in reference["paths"].items() for method in methods}
+    assert told == served
+    assert reference["openapi"] == "3.1.0"
+
+
+def test_every_reference_leads_somewhere(client: Client, reference: Any) -> None:
+    names = set(re.findall(r"#/components/schemas/([\w.-]+)", client.get("/openapi.json").text))
+    assert names <= set(reference["components"]["schemas"])
+    assert {"EnrollmentData", "Record_TaskAction_", "SellErrors", "ApiErrors"} <= names
+
+
+def test_what_needs_a_scope_says_so_and_refuses_without(client: Client, reference: Any) -> None:
+    for path, methods in reference["paths"].items():
+        for method, operation in methods.items():
+            is_guarded = path.startswith(("/v2/", "/api/"))
+            assert ("security" in operation) == is_guarded
+            answer = client.request(method, path.format(id=1, name="x", token="x"), headers={"User-Agent": "x"})
+            assert (answer.status_code == 401) == is_guarded, path
+            assert str(answer.status_code) in operation["responses"] or not is_guarded
+
+
+def test_the_page_shows_every_operation_without_a_script(client: Client, reference: Any) -> None:
+    page = client.get("/docs").text
+    for path, methods in reference["paths"].items():
+        for method, operation in methods.items():
+            assert f'<section id="{operation["operationId"]}">' in page
+            assert f"{method.upper()} {path}" in page
+    assert '<section id="errors">' in page
+    assert "contacts[].email" in page
+    assert "<code>sequences:execute</code>" in page
+    assert "Wrap a given callable" not in page
+    assert "<script" not in page
+    assert not re.findall(r'(?:src|href)="https?:', page)

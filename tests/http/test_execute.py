@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from drumbeat.domain.calendar import Unit
+from drumbeat.domain.person import address_hash
+from drumbeat.domain.sequence import SequenceStatus
+from drumbeat.domain.unsubscribe import Suppression
+from drumbeat.operations.unsubscribes import suppress
+from drumbeat.store import accounts
+from drumbeat.testing.cast import Cast, add_sequence, letter
+from drumbeat.wiring import World
+from tests.http.conftest import Api
+
+ADA, BOB = {"email": "ada@customer.example", "firstName": "Ada"}, {"email": "bob@customer.example"}
+
+
+@pytest.fixture
+def execute(api: Api, cast: Cast) -> Callable[..., Any]:
+    def call(contacts: Any, sequence_id: object = None, **more: Any) -> Any:
+        id = cast.us.letters.id if sequence_id is None else sequence_id
+        return api("POST", f"/api/v1/sequences/{id}/execute", {"contacts": contacts} | more)
+
+    return call
+
+
+def test_every_contact_gets_its_result_in_order(execute: Callable[..., Any], cast: Cast) -> None:
+    contacts = [ADA, {"email": "nobody"}, {"email": " ADA@customer.example"}, BOB | {"phone": "+15550100123"}]
+    answer = execute(contacts, locationId=5, employeeId=None)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    done = answer.json()["data"]
+    results = done.pop("results")
+    assert done == {
+        "sequenceId": cast.us.letters.id,
+        "sequenceName": "Two letters",
+        "contactsProcessed": 4,
+        "sendingsCreated": 2,
+    }
+    assert [each["status"] for each in results] == ["queued", "invalid", "duplicate", "queued"]
+    assert results[0] == {
+        "email": "ada@customer.example",
+        "contactId": 1,
+        "enrollmentId": 1,
+        "variant": None,
+        "status": "queued",
+    }
+    assert results[1]["reason"].startswith("email: ")
+    again = execute([ADA]).json()["data"]
+    assert again["sendingsCreated"] == 0
+    assert again["results"][0] == results[0] | {"status": "already_enrolled"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        ({}, "contacts"),
+        ({"contacts": []}, "contacts"),
+        ({"contacts": [BOB] * 101}, "contacts"),
+        ({"contacts": None}, "contacts"),
+        ({"contacts": [{"firstName": "Ada"}]}, "contacts[0].email"),
+        ({"contacts": [ADA, {"email": 5}]}, "contacts[1].email"),
+        ({"contacts": [ADA | {"lastName": "x" * 256}]}, "contacts[0].lastName"),
+        ({"contacts": [ADA | {"lastName": "nul\0"}]}, "contacts[0].lastName"),
+        ({"contacts": [ADA | {"title": "Dr"}]}, "contacts[0].title"),
+        ({"contacts": [ADA], "force": True}, "force"),
+        ([], "body"),
+    ],
+)
+def test_an_unacceptable_body_names_the_field(api: Api, sent: Any, field: str) -> None:
+    answer = api("POST", "/api/v1/sequences/1/execute", sent)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["code"] == "VALIDATION_ERROR"
+    assert error["details"]["field"].removesuffix("[...]") == field
+    assert error["details"]["reason"]
+
+
+def test_a_hundred_contacts_are_taken(execute: Callable[..., Any]) -> None:
+    contacts = [{"email": f"person{n}@customer.example"} for n in range(100)]
+    assert execute(contacts).json()["data"]["sendingsCreated"] == 100
+
+
+def test_a_body_that_is_no_json_is_a_validation_error(api: Api) -> None:
+    path, headers = "/api/v1/sequences/1/execute", {"Content-Type": "application/json"}
+    broken = api("POST", path, content=b"{", headers=headers)
+    assert (broken.status_code, broken.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+    large = api("POST", path, content=b" " * 1_000_001, headers=headers)
+    assert (large.status_code, large.json()["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+
+@pytest.mark.parametrize("id", ["999", "0", "-1", "abc", "99999999999"])
+def test_no_such_sequence_is_404(execute: Callable[..., Any], id: str) -> None:
+    answer = execute([ADA], id)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
+
+
+def test_a_rival_s_sequence_is_404(api: Api, rival: Api, cast: Cast) -> None:
+    for caller, theirs in ((rival, cast.us), (api, cast.rival)):
+        answer = caller("POST", f"/api/v1/sequences/{theirs.letters.id}/execute", {"contacts": [ADA]})
+        assert answer.status_code == 404
+
+
+def test_a_sequence_that_cannot_run_is_409(execute: Callable[..., Any], world: World, cast: Cast) -> None:
+    steps = [letter(0, Unit.HOURS)]
+    for name, published, status, code in (
+        ("draft", steps, SequenceStatus.DRAFT, "SEQUENCE_NOT_ACTIVE"),
+        ("paused", steps, SequenceStatus.PAUSED, "SEQUENCE_NOT_ACTIVE"),
+        ("empty", [], SequenceStatus.ACTIVE, "SEQUENCE_EMPTY"),
+    ):
+        made = world.database.transact(
+            lambda tx, n=name, p=published, s=status: add_sequence(tx, cast.us.seller, n, p, s)
+        )
+        answer = execute([ADA], made.id)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, code)
+
+
+def test_switched_off_sequences_are_409_here_and_403_on_v2(
+    execute: Callable[..., Any], api: Api, world: World, cast: Cast
+) -> None:
+    off = replace(cast.us.account, sequences_enabled=False)
+    world.database.transact(lambda tx: accounts.save_account(tx, off))
+    answer = execute([ADA])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "SEQUENCES_DISABLED")
+    sent = {"sequence_id": 1, "resource_type": "lead", "resource_id": 1}
+    assert api("POST", "/v2/sequence_enrollments", {"data": sent}).status_code == 403
+
+
+def test_nobody_eligible_is_422_and_nothing_is_written(
+    execute: Callable[..., Any], world: World, cast: Cast, api: Api
+) -> None:
+    gone = address_hash(world.hash_key, cast.us.account.id, "ada@customer.example")
+    cause = Suppression.UNSUBSCRIBED
+    world.database.transact(lambda tx: suppress(tx, cast.us.account.id, gone, cause, evidence="test"))
+    answer = execute([ADA, ADA, {"email": "nobody"}])
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert error["code"] == "NO_ELIGIBLE_CONTACTS"
+    assert [each["status"] for each in error["details"]["results"]] == ["unsubscribed", "duplicate", "invalid"]
+    assert execute([ADA, BOB]).json()["data"]["results"][1]["contactId"] == 1
+    assert len(api("GET", "/v2/sequence_enrollments").json()["items"]) == 1

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from drumbeat.domain.errors import PortUnavailable
+from drumbeat.http.server import check_port
+
+Started = tuple["subprocess.Popen[str]", str, str]
+
+
+@pytest.fixture
+def port() -> int:
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def started(tmp_path: Path, sqlite_template: Path, port: int) -> Iterator[Started]:
+    """A server in a process of its own, its address, and a token."""
+    command = [sys.executable, "-m", "tests.http.serving", str(tmp_path), f"sqlite:///{tmp_path}/x.db", str(port)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    token = running.stdout.readline().split()[1]
+    address = f"http://127.0.0.1:{port}"
+    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as waiting:
+        assert waiting.get(f"{address}/health").status_code == 200
+    yield running, address, token
+    running.kill()
+    running.wait()
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_at_work_finishes_then_the_worker_stops(started: Started, asked: signal.Signals) -> None:
+    running, address, _ = started
+    assert running.stdout is not None
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(httpx.get, f"{address}/docs")
+        assert running.stdout.readline() == "at work\n"
+        running.send_signal(asked)
+        assert answer.result().status_code == 200
+    assert running.stdout.read().splitlines() == ["answered", "worker stopped", "ended"]
+    assert running.wait(10) == 0
+
+
+def test_it_speaks_the_contract_over_a_socket(started: Started) -> None:
+    _, address, token = started
+    path = f"{address}/v2/sequence_enrollments"
+    headers = {"Authorization": f"Bearer {token}", "User-Agent": "tests"}
+    answer = httpx.get(path, headers=headers)
+    assert answer.json()["items"] == []
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert httpx.get(path, headers=headers | {"User-Agent": ""}).status_code == 400
+    large = httpx.post(path, headers=headers, content=b" " * 2_000_000)
+    assert large.status_code == 413
+    assert large.json()["meta"]["http_status"] == "413 Request Entity Too Large"
+    head = httpx.head(f"{address}/health")
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_an_address_in_use_is_refused_with_its_name(port: int) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        with pytest.raises(PortUnavailable, match=f"127.0.0.1:{port}: Address already in use"):
+            check_port("127.0.0.1", port)
+
+
+def test_an_address_that_was_just_left_is_free(port: int) -> None:
+    with closing(socket.socket()) as left:
+        left.bind(("127.0.0.1", port))
+        left.listen()
+    check_port("127.0.0.1", port)
+    with closing(socket.socket()) as again:
+        again.bind(("127.0.0.1", port))
+        assert again.getsockname()[1] == port
