@@ -1,0 +1,5 @@
+"""`python -m drumbeat` is `drumbeat`."""
+
+from drumbeat.cli import main
+
+main()

@@ -1,0 +1,153 @@
+"""`drumbeat doctor`: a line for everything that must be right, with the fix where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import typer
+
+from drumbeat.cli.mailboxes import trouble_of
+from drumbeat.cli.terminal import current_settings, in_one_line, say
+from drumbeat.domain.errors import DatabaseUnsafe, DrumbeatError, MasterKeyMissing, MasterKeyWrong, NotFound
+from drumbeat.operations.mailboxes import server_of
+from drumbeat.settings import Settings
+from drumbeat.store import accounts, installation, mailboxes, migrate
+from drumbeat.store.database import Database, check_promises
+from drumbeat.store.installation import Vault
+from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.wiring import read_master_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: fine if there is no trouble."""
+
+    subject: str
+    trouble: str | None = None
+    fix: str | None = None
+
+    def __str__(self) -> str:
+        if self.trouble is None:
+            return f"ok     {self.subject}"
+        return f"wrong  {self.subject}: {self.trouble}" + (f" Fix: {self.fix}" if self.fix else "")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor() -> None:
+    """Look at settings, keys, database and mail servers; changes nothing, and exits with 1 if something is wrong."""
+    is_well = True
+    for finding in examine(trouble_of_mailbox=_trouble):
+        say(str(finding))
+        is_well = is_well and finding.trouble is None
+    if not is_well:
+        raise typer.Exit(1)
+
+
+def _trouble(vault: Vault, mailbox: StoredMailbox) -> str | None:
+    return trouble_of(server_of(vault, mailbox))
+
+
+def examine(*, trouble_of_mailbox: Callable[[Vault, StoredMailbox], str | None]) -> Iterator[Finding]:
+    """Everything looked at, in order; what cannot be looked at because of an earlier trouble is left out."""
+    try:
+        settings = current_settings()
+    except DrumbeatError as error:
+        yield Finding("configuration", in_one_line(error), "Correct the variable.")
+        return
+    yield Finding("configuration")
+    yield _folder_kept(settings)
+    if settings.data.is_dir():
+        yield from _examine_database(settings, trouble_of_mailbox)
+
+
+def _folder_kept(settings: Settings) -> Finding:
+    if not settings.data.is_dir():
+        return Finding(
+            "data folder", f"{settings.data} does not exist.", "Start `drumbeat serve`, or set DRUMBEAT_DATA."
+        )
+    if settings.data.stat().st_mode & 0o077:
+        return Finding("data folder", "Others may look into it.", f"chmod 700 {settings.data}")
+    return Finding("data folder")
+
+
+def _examine_database(
+    settings: Settings, trouble_of_mailbox: Callable[[Vault, StoredMailbox], str | None]
+) -> Iterator[Finding]:
+    try:
+        is_behind = migrate.pending(settings.database_url)
+    except DrumbeatError as error:
+        yield Finding("database", in_one_line(error), "Start it, or correct DRUMBEAT_DATABASE_URL.")
+        return
+    yield Finding("database")
+    if is_behind:
+        yield Finding("migrations", "The database is behind this version.", "Run `drumbeat migrate`.")
+        return
+    yield Finding("migrations")
+    database = Database(settings.database_url, test_clock=settings.test_clock)
+    try:
+        yield _promises(settings, database)
+        yield from _examine_keys(settings, database, trouble_of_mailbox)
+    finally:
+        database.close()
+
+
+def _promises(settings: Settings, database: Database) -> Finding:
+    try:
+        told = check_promises(database, overridden=settings.unsafe)
+    except DatabaseUnsafe as error:
+        return Finding("database promises", error.detail)
+    except DrumbeatError as error:
+        return Finding("database promises", in_one_line(error), "Let Drumbeat write to the database.")
+    return Finding(f"database promises ({', '.join(told)})")
+
+
+def _examine_keys(
+    settings: Settings,
+    database: Database,
+    trouble_of_mailbox: Callable[[Vault, StoredMailbox], str | None],
+) -> Iterator[Finding]:
+    with database.read() as snapshot:
+        is_new = not installation.is_installed(snapshot)
+    if is_new:
+        yield Finding("master key (made at the first start)")
+        return
+    try:
+        vault = Vault(read_master_keys(settings, is_installed=True))
+        with database.read() as snapshot:
+            installation.hash_key(snapshot, vault)
+    except (MasterKeyMissing, MasterKeyWrong) as error:
+        fix = "Restore master.key from your backup, or set DRUMBEAT_MASTER_KEY."
+        yield Finding("master key", in_one_line(error), fix)
+        return
+    yield Finding("master key")
+    yield from _examine_mailboxes(settings, database, vault, trouble_of_mailbox)
+
+
+def _examine_mailboxes(
+    settings: Settings,
+    database: Database,
+    vault: Vault,
+    trouble_of_mailbox: Callable[[Vault, StoredMailbox], str | None],
+) -> Iterator[Finding]:
+    with database.read() as snapshot:
+        found = [m for a in accounts.list_accounts(snapshot) for m in mailboxes.list_all(snapshot, a.id)]
+    if not found:
+        yield Finding("mailboxes (none yet)")
+    if settings.test_clock and any(not mailbox.is_catcher for mailbox in found):
+        yield Finding("test clock", "A real mailbox is configured.", "Unset DRUMBEAT_TEST_CLOCK.")
+    for mailbox in found:
+        subject = f"mailbox {mailbox.id} of account {mailbox.account_id} ({mailbox.host}:{mailbox.port})"
+        if not mailbox.is_active:
+            yield Finding(f"{subject}, switched off")
+            continue
+        try:
+            trouble = trouble_of_mailbox(vault, mailbox)
+        except (MasterKeyWrong, NotFound) as error:
+            trouble = in_one_line(error)
+        fix = "Start `drumbeat serve`." if mailbox.is_catcher else "Correct the mailbox's server, login or password."
+        yield Finding(subject, trouble, fix if trouble else None)

@@ -1,0 +1,172 @@
+"""`drumbeat mailbox`: how users send, whether their servers answer, and letting go of a hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from drumbeat.cli.terminal import (
+    AccountOption,
+    ActingOption,
+    acting_user,
+    opened,
+    pick_account,
+    say,
+    show_table,
+    shown,
+)
+from drumbeat.mail.session import Checkup, Security, Server, Timeouts, check
+from drumbeat.operations.accounts import MailboxSettings, add_mailbox, switch_mailbox
+from drumbeat.operations.mailboxes import lift_hold, server_of
+from drumbeat.store import accounts, mailboxes
+from drumbeat.store.database import Tx
+from drumbeat.store.mailboxes import StoredMailbox
+
+app = typer.Typer(no_args_is_help=True, help="How users send.")
+PATIENCE = Timeouts(connect=10.0, session=20.0, command=10.0)
+MailboxId = Annotated[int, typer.Argument(metavar="ID")]
+
+
+@app.command("add")
+def add_one(
+    host: Annotated[str, typer.Option("--host", help="The outgoing mail server.")],
+    sender_email: Annotated[str, typer.Option("--from", metavar="ADDRESS", help="Letters come from here.")],
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 587,
+    security: Annotated[Security, typer.Option("--security", help="How the connection is encrypted.")] = (
+        Security.STARTTLS
+    ),
+    username: Annotated[str | None, typer.Option("--username", help="The password is asked for.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", exists=True, dir_okay=False, help="Instead of being asked.")
+    ] = None,
+    sender_name: Annotated[str | None, typer.Option("--from-name", help="Default: the user's name.")] = None,
+    name: Annotated[str, typer.Option("--name", help="What you call it.")] = "",
+    connections: Annotated[int, typer.Option("--connections", min=1, max=50, help="At once.")] = 4,
+    user: Annotated[int | None, typer.Option("--user", metavar="ID", help="Whose; default: the first admin.")] = None,
+    account: AccountOption = None,
+) -> None:
+    """Connect a mailbox; its user sends with it from now on."""
+    password = None if username is None else _ask_password(password_file)
+    with opened() as world:
+
+        def work(tx: Tx) -> int:
+            account_id = pick_account(tx, account)
+            owner = acting_user(tx, account_id, user)
+            settings = MailboxSettings(
+                name=name,
+                sender_name=sender_name or owner.name,
+                sender_email=sender_email,
+                host=host,
+                port=port,
+                security=security,
+                username=username,
+                password=password,
+                connections=connections,
+            )
+            is_testing = world.settings.test_clock
+            return add_mailbox(tx, world.vault, account_id, owner.id, settings, test_clock=is_testing).id
+
+        mailbox_id = world.database.transact(work)
+    say(f"Added mailbox {mailbox_id}. See whether it works: drumbeat mailbox test {mailbox_id}")
+
+
+def _ask_password(file: Path | None) -> str:
+    if file is not None:
+        return file.read_text().rstrip("\r\n")
+    return str(typer.prompt("Password", hide_input=True, err=True))
+
+
+@app.command("list")
+def list_all(account: AccountOption = None) -> None:
+    """List the account's mailboxes."""
+    with opened() as world, world.database.read() as snapshot:
+        account_id = pick_account(snapshot, account)
+        found = mailboxes.list_all(snapshot, account_id)
+        users = accounts.list_users(snapshot, account_id)
+    rows = [
+        (
+            each.id,
+            each.name,
+            each.sender_email,
+            f"{each.host}:{each.port}",
+            each.security,
+            ", ".join(user.name for user in users if user.mailbox_id == each.id) or None,
+            state_of(each),
+        )
+        for each in found
+    ]
+    show_table("Mailboxes", ("id", "name", "from", "server", "security", "users", "state"), rows)
+
+
+def state_of(mailbox: StoredMailbox) -> str:
+    """Whether the mailbox sends, and if not, why."""
+    if not mailbox.is_active:
+        return "off"
+    if mailbox.hold_reason is not None:
+        until = f", tested again {shown(mailbox.held_until)}" if mailbox.held_until else ""
+        return f"held ({mailbox.hold_reason}): {mailbox.hold_detail}{until}"
+    if mailbox.held_until is not None:
+        return f"waiting until {shown(mailbox.held_until)}: {mailbox.hold_detail}"
+    return "on"
+
+
+@app.command("test")
+def try_one(mailbox_id: MailboxId, account: AccountOption = None) -> None:
+    """Connect and log in as sending would; no letter is sent."""
+    with opened() as world:
+        with world.database.read() as snapshot:
+            mailbox = mailboxes.get(snapshot, pick_account(snapshot, account), mailbox_id)
+        server = server_of(world.vault, mailbox)
+    trouble = trouble_of(server)
+    if trouble is not None:
+        say(f"Mailbox {mailbox_id} does not work: {trouble}")
+        raise typer.Exit(1)
+    say(f"Mailbox {mailbox_id} works.")
+
+
+def trouble_of(server: Server) -> str | None:
+    """What stands in the way of sending through the server, or None."""
+    return described(check(server, PATIENCE))
+
+
+def described(checkup: Checkup) -> str | None:
+    """What failed in a trial session, at which stage; None if nothing did."""
+    if checkup.outcome is None:
+        return None
+    said = checkup.outcome.reply or checkup.outcome.error or "no answer"
+    return f"{checkup.stage}: {shown(said)}"
+
+
+@app.command("off")
+def switch_off(mailbox_id: MailboxId, account: AccountOption = None, acting: ActingOption = None) -> None:
+    """Stop sending with a mailbox; letters that come due wait until it is on again."""
+    _switch(mailbox_id, account, acting, on=False)
+    say(f"Mailbox {mailbox_id} is off.")
+
+
+@app.command("on")
+def switch_on(mailbox_id: MailboxId, account: AccountOption = None, acting: ActingOption = None) -> None:
+    """Send with a mailbox again; what waited for it goes on."""
+    _switch(mailbox_id, account, acting, on=True)
+    say(f"Mailbox {mailbox_id} is on.")
+
+
+def _switch(mailbox_id: int, account: int | None, acting: int | None, *, on: bool) -> None:
+    with opened() as world:
+
+        def work(tx: Tx) -> None:
+            account_id = pick_account(tx, account)
+            actor_id = acting_user(tx, account_id, acting).id
+            switch_mailbox(tx, account_id, mailbox_id, on=on, actor_id=actor_id)
+
+        world.database.transact(work)
+
+
+@app.command("lift")
+def lift(mailbox_id: MailboxId, account: AccountOption = None) -> None:
+    """Lift the hold on a mailbox now, without waiting for its next test."""
+    with opened() as world:
+        released = world.database.transact(lambda tx: lift_hold(tx, pick_account(tx, account), mailbox_id))
+    say(f"Mailbox {mailbox_id} sends again; {released} enrollments go on.")

@@ -1,0 +1,58 @@
+"""The program: its commands, and errors as one line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+import drumbeat
+from drumbeat.cli import clocks, doctor, files, mailboxes, running, status, tasks, users
+from drumbeat.cli.terminal import complain, say
+from drumbeat.domain.errors import DrumbeatError
+
+
+class _Program(TyperGroup):
+    """Ends every error of ours, and of the file system, as one line and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DrumbeatError as error:
+            complain(error)
+        except OSError as error:
+            complain(error)
+        raise typer.Exit(1)
+
+
+app = typer.Typer(
+    cls=_Program,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Drumbeat: steady, polite, provable follow-up. Settings come from DRUMBEAT_* variables.",
+)
+
+
+@app.command()
+def version() -> None:
+    """Say which version this is."""
+    say(f"drumbeat {drumbeat.__version__}")
+
+
+running.register(app)
+files.register(app)
+status.register(app)
+doctor.register(app)
+app.add_typer(users.user_app, name="user")
+app.add_typer(users.key_app, name="key")
+app.add_typer(mailboxes.app, name="mailbox")
+app.add_typer(status.unknown_app, name="unknown")
+app.add_typer(tasks.app, name="task")
+app.add_typer(clocks.app, name="clock")
+
+
+def main() -> None:
+    """Run the program."""
+    app()

@@ -1,0 +1,329 @@
+"""The command line: one line for everything, no traceback, no secret shown twice."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from drumbeat.cli import app
+from drumbeat.cli.clocks import read_length
+from drumbeat.domain.enrollment import FinishedReason
+from drumbeat.domain.errors import IncorrectValue
+from drumbeat.domain.happening import FinishRequested
+from drumbeat.operations.enrollments import finish_all
+from drumbeat.settings import Settings, configuration_page
+from drumbeat.store import deliveries
+from drumbeat.store.database import Database
+from drumbeat.testing.conversation import CUT, At
+from drumbeat.testing.house import KEY, House, letter, open_house, task
+from drumbeat.testing.sink import Sink
+from drumbeat.worker import Worker
+
+ROOT = Path(__file__).parent.parent
+SAMPLE = ROOT / "src/drumbeat/operations/sample.yaml"
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(database_url: str, tmp_path: Path) -> Run:
+    """Runs a command on a database of the test's own; keywords are DRUMBEAT_ variables."""
+
+    def command(*words: str, given: str | None = None, **variables: str) -> Result:
+        settings = {"DATA": str(tmp_path / "kept"), "DATABASE_URL": database_url, "MASTER_KEY": KEY}
+        env = {f"DRUMBEAT_{name}": value for name, value in (settings | variables).items()}
+        return CliRunner().invoke(app, list(words), env=env, input=given)
+
+    return command
+
+
+@pytest.fixture
+def tea(run: Run) -> Run:
+    """The same, with an account and its admin in it."""
+    added = run("user", "add", "--admin", "--account-name", "Tea", "--email", "olive@tea.example", "--name", "Olive")
+    assert added.exit_code == 0, added.output
+    return run
+
+
+def fine(result: Result) -> str:
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def refused(result: Result, said: str) -> None:
+    assert result.exit_code == 1, result.output
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.output
+
+
+def test_every_command_explains_itself() -> None:
+    shown = CliRunner().invoke(app, ["--help"])
+    assert shown.exit_code == 0
+    words = "serve worker migrate apply export user key enroll status unknown doctor clock mailbox version"
+    assert [word for word in words.split() if word not in shown.output] == []
+
+
+def test_wrong_usage_is_exit_code_two(run: Run) -> None:
+    assert run("enroll").exit_code == 2
+    assert run("enroll", "--sequence", "1").exit_code == 2
+    assert run("enroll", "--sequence", "1", "--person", "cat:1").exit_code == 2
+    assert run("nonsense").exit_code == 2
+
+
+def test_without_an_account_the_way_to_one_is_told(run: Run) -> None:
+    refused(run("status"), "drumbeat user add --admin --account-name")
+
+
+def test_a_password_made_up_is_shown_once_and_opens_the_account(tea: Run) -> None:
+    output = fine(tea("user", "add", "--email", "sam@tea.example", "--time-zone", "Europe/Berlin"))
+    assert "Password, shown this once: " in output
+    listed = fine(tea("user", "list"))
+    assert "sam@tea.example" in listed
+    assert "Europe/Berlin" in listed
+    assert output.split()[-1] not in listed
+
+
+def test_the_last_admin_cannot_be_deactivated_and_an_agent_can(tea: Run) -> None:
+    fine(tea("user", "add", "--email", "sam@tea.example"))
+    refused(tea("user", "deactivate", "1"), "last active admin")
+    assert fine(tea("user", "deactivate", "2")) == "User 2 is inactive.\n"
+    assert "inactive" in fine(tea("user", "list"))
+
+
+def test_several_accounts_need_a_choice(tea: Run) -> None:
+    fine(tea("user", "add", "--admin", "--account-name", "Rival", "--email", "rita@rival.example"))
+    refused(tea("user", "list"), "--account: Name one of the accounts: 1 (Tea), 2 (Rival).")
+    assert "rita@rival.example" in fine(tea("user", "list", "--account", "2"))
+    assert "olive" not in fine(tea("user", "list", "--account", "2"))
+    refused(tea("user", "list", "--account", "3"), "There is no account 3.")
+    assert "Rival" in fine(tea("status"))
+
+
+def test_a_key_is_shown_once_and_can_be_revoked(tea: Run) -> None:
+    key = fine(tea("key", "add", "--scope", "sequences:execute", "--name", "Shop")).strip()
+    token = fine(tea("key", "add", "--scope", "read", "--scope", "write", "--days", "7")).strip()
+    assert (key[:4], len(key), token[:4], len(token)) == ("dbk_", 64, "dbt_", 64)
+    listed = fine(tea("key", "list"))
+    assert "Shop" in listed
+    assert key[21:] not in listed
+    fine(tea("key", "revoke", "1"))
+    refused(tea("key", "revoke", "9"), "There is no token or key 9.")
+    refused(tea("key", "add", "--scope", "everything"), "There is no scope 'everything'")
+
+
+def test_files_are_applied_once_and_exported_the_same(tea: Run, tmp_path: Path) -> None:
+    planned = fine(tea("apply", str(SAMPLE), "--dry-run"))
+    assert "nothing was written" in planned
+    applied = fine(tea("apply", str(SAMPLE)))
+    assert applied.splitlines() == planned.splitlines()[:-1]
+    assert fine(tea("apply", str(SAMPLE))) == "Nothing to change.\n"
+    exported = tmp_path / "exported.yaml"
+    exported.write_text(fine(tea("export")))
+    assert fine(tea("apply", str(exported))) == "Nothing to change.\n"
+    assert "account.yaml" in fine(tea("export", "--to", str(tmp_path / "out")))
+    assert (tmp_path / "out" / "account.yaml").read_text() == exported.read_text()
+
+
+def test_a_file_that_is_wrong_names_its_line(tea: Run, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("sequences:\n  - name: A\n    steps:\n      - email: Nothing\n        after: soon\n")
+    refused(tea("apply", str(wrong)), f"{wrong}:5: ")
+    wrong.write_bytes(b"\xff\xfe")
+    refused(tea("apply", str(wrong)), "not UTF-8")
+
+
+def test_enrolling_is_seen_in_the_status_and_explained(tea: Run) -> None:
+    fine(tea("apply", str(SAMPLE)))
+    assert fine(tea("enroll", "--sequence", "Trial follow-up", "--email", "new@example.com")) == (
+        "Enrolled: enrollment 1.\n"
+    )
+    fine(tea("enroll", "--sequence", "2", "--person", "lead:1"))
+    refused(tea("enroll", "--sequence", "2", "--person", "lead:99"), "There is no lead 99.")
+    refused(tea("enroll", "--sequence", "Other", "--email", "a@example.com"), "There is no sequence 'Other'")
+    assert "Trial follow-up" in fine(tea("status"))
+    shown = fine(tea("status", "1"))
+    assert "Held by: Olive has no mailbox. Connect one to send." in shown
+    assert "who can lift it: a user" in shown
+    assert "enrolled" in shown
+    refused(tea("status", "77"), "There is no enrollment 77.")
+
+
+def test_a_mailbox_is_added_tested_and_switched(tea: Run, tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("hidden word\n")
+    with Sink() as sink:
+        added = tea(
+            "mailbox", "add", "--host", "127.0.0.1", "--port", str(sink.port), "--from", "olive@tea.example",
+            "--security", "none",
+        )  # fmt: skip
+        assert "Added mailbox 1." in fine(added)
+        assert fine(tea("mailbox", "test", "1")) == "Mailbox 1 works.\n"
+    broken = tea("mailbox", "test", "1")
+    assert (broken.exit_code, broken.output) == (1, "Mailbox 1 does not work: connect: connection refused\n")
+    fine(tea("mailbox", "off", "1"))
+    assert " off" in fine(tea("mailbox", "list"))
+    fine(tea("mailbox", "on", "1"))
+    assert fine(tea("mailbox", "lift", "1")) == "Mailbox 1 sends again; 0 enrollments go on.\n"
+    with_login = ("mailbox", "add", "--host", "mx.example", "--from", "o@tea.example", "--username", "o")
+    fine(tea(*with_login, "--password-file", str(secret)))
+    prompted = fine(tea(*with_login, given="typed word\n"))
+    assert "typed word" not in prompted
+    assert "hidden word" not in fine(tea("mailbox", "list"))
+    refused(tea(*with_login, "--security", "none", "--password-file", str(secret)), "A login needs encryption")
+
+
+@contextmanager
+def doubt(database_url: str, tmp_path: Path) -> Iterator[tuple[House, Sink]]:
+    """An office one of whose letters may or may not have arrived, and a server that takes the next one."""
+    database = Database(database_url)
+    with Sink(script={At.DOT: CUT}) as sink:
+        house = open_house(database, sink.port, tmp_path)
+        enrolled = house.enroll(house.sequence(letter("0 hours"), letter("9 hours")), house.person())
+        Worker(house.world).step()
+        with database.read() as snapshot:
+            assert deliveries.find_unknown(snapshot, house.account_id, enrolled.id) is not None
+        sink.script = None
+        yield house, sink
+    database.close()
+
+
+def test_a_doubt_can_be_counted_as_sent(run: Run, database_url: str, tmp_path: Path) -> None:
+    with doubt(database_url, tmp_path) as (house, _):
+        assert "what is known" in fine(run("unknown", "list"))
+        assert "Unknown letters: 1" in fine(run("status"))
+        assert "counts as sent" in fine(run("unknown", "count-as-sent", "1"))
+        assert house.enrollment(1).position == 1
+        refused(run("unknown", "count-as-sent", "1"), "There is no doubtful letter of enrollment 1.")
+        refused(run("unknown", "send-again", "1"), "There is no doubtful letter of enrollment 1.")
+    assert fine(run("unknown", "list")) == "Unknown letters: none\n"
+
+
+def test_a_doubt_can_be_sent_again(run: Run, database_url: str, tmp_path: Path) -> None:
+    with doubt(database_url, tmp_path) as (house, sink):
+        assert "queued once more" in fine(run("unknown", "send-again", "1"))
+        Worker(house.world).step()
+        assert len(sink.letters) == 1
+        assert house.enrollment(1).position == 1
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_healthy_installation(tea: Run, tmp_path: Path) -> None:
+    lines = fine(tea("doctor")).splitlines()
+    assert lines
+    assert all(line.startswith("ok ") for line in lines)
+
+
+def test_the_doctor_names_what_is_wrong_and_the_fix(tea: Run, run: Run, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    fine(tea("mailbox", "add", "--host", "127.0.0.1", "--port", str(port), "--from", "o@tea.example"))
+    unwell = tea("doctor")
+    assert unwell.exit_code == 1
+    assert f"wrong  mailbox 1 of account 1 (127.0.0.1:{port}): connect: connection refused Fix: " in unwell.output
+    wrong_key = run("doctor", MASTER_KEY="b3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3Q=")
+    assert wrong_key.exit_code == 1
+    assert "wrong  master key" in wrong_key.output
+    nowhere = run("doctor", DATABASE_URL=f"sqlite:///{tmp_path}/no/such/folder.db")
+    assert nowhere.exit_code == 1
+    assert "wrong  database: " in nowhere.output
+    nonsense = run("doctor", PORT="many")
+    assert nonsense.exit_code == 1
+    assert "wrong  configuration: " in nonsense.output
+    assert "DRUMBEAT_PORT" in nonsense.output
+    behind = run("doctor", DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    assert "wrong  migrations: The database is behind this version. Fix: Run `drumbeat migrate`." in behind.output
+
+
+def test_migrating_twice_does_nothing_more(run: Run, tmp_path: Path) -> None:
+    new = f"sqlite:///{tmp_path}/new.db"
+    assert fine(run("migrate", DATABASE_URL=new)).startswith("Migrated to ")
+    assert fine(run("migrate", DATABASE_URL=new)).endswith("nothing to do.\n")
+
+
+def test_the_test_clock_moves_forward_only_where_it_may(tea: Run) -> None:
+    refused(tea("clock", "advance", "3d"), "Set DRUMBEAT_TEST_CLOCK=1")
+    before = fine(tea("clock", "show", TEST_CLOCK="1"))
+    after = fine(tea("clock", "advance", "3d", TEST_CLOCK="1"))
+    assert before.split()[2] < after.split()[3]
+    refused(tea("clock", "advance", "soon", TEST_CLOCK="1"), "such as 3d")
+    refused(
+        tea("mailbox", "add", "--host", "mx.example", "--from", "o@tea.example", TEST_CLOCK="1"),
+        "Unset DRUMBEAT_TEST_CLOCK",
+    )
+    fine(tea("mailbox", "add", "--host", "mx.example", "--from", "o@tea.example"))
+    refused(tea("clock", "advance", "3d", TEST_CLOCK="1"), "unset DRUMBEAT_TEST_CLOCK")
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("45s", timedelta(seconds=45)),
+        ("90m", timedelta(minutes=90)),
+        ("12h", timedelta(hours=12)),
+        ("3d", timedelta(days=3)),
+        (" 1w ", timedelta(weeks=1)),
+    ],
+)
+def test_lengths_are_read_as_people_write_them(text: str, length: timedelta) -> None:
+    assert read_length(text) == length
+
+
+@pytest.mark.parametrize("text", ["", "3", "d", "-3d", "0d", "3 days", "99999999w", "9999999999s", "٣d"])
+def test_other_lengths_are_refused(text: str) -> None:
+    with pytest.raises(IncorrectValue):
+        read_length(text)
+
+
+def test_a_worker_of_its_own_is_refused_on_sqlite(run: Run, tmp_path: Path) -> None:
+    refused(run("worker", DATABASE_URL=f"sqlite:///{tmp_path}/x.db"), "runs inside `drumbeat serve`")
+
+
+def test_a_database_that_is_away_is_one_line(run: Run) -> None:
+    refused(run("status", DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/x"), "The database said: ")
+    assert "hidden" not in run("status", DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/x").output
+    refused(run("status", DATABASE_URL="mysql://x"), "DRUMBEAT_DATABASE_URL")
+
+
+def test_a_taken_port_is_one_line_that_names_the_variable(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused(run("serve", PORT=str(taken.getsockname()[1])), "DRUMBEAT_PORT")
+
+
+def test_the_configuration_page_is_what_the_settings_say() -> None:
+    page = (ROOT / "docs/configuration.md").read_text("utf-8")
+    assert page == configuration_page()
+    assert [name for name in Settings.model_fields if f"`DRUMBEAT_{name.upper()}`" not in page] == []
+
+
+def test_an_open_task_is_listed_completed_and_deleted(run: Run, database_url: str, tmp_path: Path) -> None:
+    database = Database(database_url)
+    house = open_house(database, 1, tmp_path)
+    sequence = house.sequence(task(content="Call {{ person.first_name }}"), task("9 hours"))
+    for name in ("Ada", "Bob"):
+        house.enroll(sequence, house.person(name))
+    assert fine(run("task", "list")) == "Open tasks: none\n"
+    Worker(house.world).step()
+    assert "Call Ada" in fine(run("task", "list"))
+    assert "completed" in fine(run("task", "complete", "1"))
+    assert house.enrollment(1).position == 1
+    assert "deleted" in fine(run("task", "delete", "2"))
+    assert house.enrollment(2).finished_reason == "task_deleted"
+    refused(run("task", "complete", "2"), "There is no task 2.")
+    database.close()
+
+
+def test_a_doubt_counts_as_not_sent_only_once_its_enrollment_has_finished(
+    run: Run, database_url: str, tmp_path: Path
+) -> None:
+    with doubt(database_url, tmp_path) as (house, _):
+        refused(run("unknown", "count-as-not-sent", "1"), "The enrollment still runs")
+        request = FinishRequested(FinishedReason.MANUAL, house.owner_id)
+        house.world.database.transact(lambda tx: finish_all(tx, house.account_id, [1], request))
+        assert "counts as not sent" in fine(run("unknown", "count-as-not-sent", "1"))
+        assert house.enrollment(1).status == "cancelled"
