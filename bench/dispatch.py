@@ -1,0 +1,130 @@
+"""Letters a second from claim to settled, against a bare client at the same sink; CPU by part; growth."""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import pstats
+import time
+
+import psutil
+
+from bench._bare_client import send_all
+from bench._machine import Place, fast_sink, place, row
+from drumbeat.domain.calendar import parse_delay
+from drumbeat.domain.sequence import ActionType, Step
+from drumbeat.domain.template import TemplateText
+from drumbeat.operations.execute import ContactInput, execute
+from drumbeat.operations.letters import read_frozen
+from drumbeat.store import deliveries, enrollments
+from drumbeat.testing.house import House, letter, open_house
+from drumbeat.worker import Worker
+
+HTML = """<html><body>
+<p>Dear {{ person.first_name | default: "friend" }},</p>
+<p>{{ sender.name }} here, from {{ account.name }}. You asked how {{ person.organization_name | default: "your team" }}
+could follow up without losing anybody. Here is what others in your place did first: they wrote down the three
+questions every new customer asks, answered each in one short letter, and let the letters leave by themselves.</p>
+<p>Would {{ person.first_name | default: "you" }} have ten minutes this week? Answer to {{ sender.email }} and I will
+send two times that suit {{ person.last_name | default: "you" }}.</p>
+<p>With kind regards<br>{{ sender.name }}</p>
+</body></html>"""
+TEXT = """Dear {{ person.first_name | default: "friend" }},
+
+{{ sender.name }} here, from {{ account.name }}. You asked how {{ person.organization_name | default: "your team" }}
+could follow up without losing anybody. Here is what others in your place did first: they wrote down the three
+questions every new customer asks, answered each in one short letter, and let the letters leave by themselves.
+
+Would {{ person.first_name | default: "you" }} have ten minutes this week? Answer to {{ sender.email }} and I will
+send two times that suit {{ person.last_name | default: "you" }}.
+
+With kind regards
+{{ sender.name }}
+"""
+
+WARM = 500  # letters before the measured ones: caches and statistics as after a day of work
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--letters", type=int, default=6000)
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--kind", choices=["sqlite", "postgresql"], action="append")
+    parser.add_argument("--profile", action="store_true")
+    arguments = parser.parse_args()
+    row("database", "letters/s", "CPU s/1,000 ours", "database", "sink", "bare client/s", "ratio", "RSS MB")
+    row(*["---"] * 8)
+    for kind in arguments.kind or ["sqlite", "postgresql"]:
+        with place(kind) as where:
+            measure(where, arguments.letters, arguments.connections, profile=arguments.profile)
+
+
+def measure(where: Place, letters: int, connections: int, *, profile: bool) -> None:
+    with fast_sink() as sink:
+        database = where.open()
+        house = open_house(database, sink.port, where.folder, connections=connections)
+        worker = Worker(house.world)
+        fill(house, WARM, first=letters, name="Warm")
+        run(worker, profile=False)
+        fill(house, letters)
+        where.settle()
+        before = sink.cpu(), where.cpu(), time.process_time(), time.perf_counter()
+        run(worker, profile=profile)
+        wall, ours = time.perf_counter() - before[3], time.process_time() - before[2]
+        server, sinks = where.cpu() - before[1], sink.cpu() - before[0]
+        worker.close()
+        sample = _sample(house)
+        bare_wall, _ = send_all(sink.port, [sample] * letters, connections)
+        ids = sink.end()
+        ours_arrived = {id: n for id, n in ids.items() if n < letters}
+        letters_in_all = letters + WARM
+        assert all(n == 1 for n in ours_arrived.values()), "a letter arrived twice"
+        assert len(ours_arrived) >= letters_in_all - 1, f"{len(ours_arrived)} letters arrived, not {letters_in_all}"
+        per = 1000 / letters
+        rss = psutil.Process().memory_info().rss / 2**20
+        rate, bare = letters / wall, letters / bare_wall
+        row(where.kind, rate, ours * per, server * per, sinks * per, bare, rate / bare, rss)
+        database.close()
+
+
+def fill(house: House, count: int, *, first: int = 0, name: str = "Measured") -> None:
+    """Enroll `count` contacts in a sequence whose first letter is due at once."""
+    step = Step(
+        ActionType.AUTOMATED_EMAIL,
+        parse_delay("0 hours"),
+        email_template_id=1,
+        template=TemplateText("{{ person.first_name | default: 'Hello' }}, a question", HTML, TEXT),
+    )
+    sequence = house.sequence(step, letter("2 weekdays", is_reply=True), name=name)
+    for start in range(first, first + count, 500):
+        contacts = [
+            ContactInput(f"person{n}@example.com", f"First{n}", f"Last{n}")
+            for n in range(start, min(start + 500, first + count))
+        ]
+        house.world.database.transact(
+            lambda tx, c=contacts: execute(tx, house.world.hash_key, house.account_id, house.owner_id, sequence.id, c)
+        )
+
+
+def run(worker: Worker, *, profile: bool) -> None:
+    if not profile:
+        while worker.step():
+            pass
+        return
+    with cProfile.Profile() as profiler:
+        while worker.step():
+            pass
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
+
+
+def _sample(house: House) -> tuple[str, str, bytes]:
+    with house.world.database.read() as snapshot:
+        enrollment = enrollments.list_page(snapshot, house.account_id, limit=1)[0]
+        delivery = deliveries.list_of_enrollment(snapshot, house.account_id, enrollment.id)[0]
+    frozen = read_frozen(delivery.frozen)
+    content = house.world.writer.write(house.account_id, enrollment.plan.steps[0], frozen)
+    return frozen.sender_email, frozen.recipient_email, content
+
+
+if __name__ == "__main__":
+    main()

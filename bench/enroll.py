@@ -1,0 +1,194 @@
+"""Contacts a second through execute over HTTP, against the same rows written set-based with nothing around it.
+
+The limit: one transaction a call of 100 contacts, the same rows into the same tables (people, addresses,
+enrollments, due, events, outbox) with the same driver, values made beforehand; contacts/s against contacts/s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+
+from bench._machine import Place, place, row
+from drumbeat.domain.event import Event, Fact
+from drumbeat.store import enrollments as enrollment_rows
+from drumbeat.store import events, people
+from drumbeat.store.database import Tx
+from drumbeat.testing.house import House, letter, open_house
+
+A_CALL = 100
+WARM = 2000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--contacts", type=int, default=20_000)
+    parser.add_argument("--clients", type=int, default=3)
+    parser.add_argument("--kind", choices=["sqlite", "postgresql"], action="append")
+    arguments = parser.parse_args()
+    row("database", "contacts/s", "CPU s/1,000 ours", "database", "limit/s", "ratio")
+    row(*["---"] * 6)
+    for kind in arguments.kind or ["sqlite", "postgresql"]:
+        with place(kind) as where:
+            limit = measure_limit(where, arguments.contacts)
+        with place(kind) as where:
+            measure(where, arguments.contacts, arguments.clients, limit)
+
+
+def contacts(start: int) -> list[dict[str, str]]:
+    """A call's contacts; half of them have a phone."""
+    return [
+        {"email": f"person{n}@example.com", "firstName": f"First{n}", "lastName": f"Last{n}"}
+        | ({"phone": f"+1555{n % 10_000_000:07d}"} if n % 2 else {})
+        for n in range(start, start + A_CALL)
+    ]
+
+
+def _call(start: int) -> bytes:
+    return json.dumps({"contacts": contacts(start)}).encode()
+
+
+def measure(where: Place, count: int, clients: int, limit: float) -> None:
+    """Execute over HTTP: the server in its own process, clients that keep their connections."""
+    server = _serve(where)
+    try:
+        first_run = _first_run(where)
+        calls = [_call(start) for start in range(0, count, A_CALL)]
+        # Warm: caches and statistics as after a day of work.
+        _call_all(first_run, [_call(10_000_000 + start) for start in range(0, WARM, A_CALL)], 1)
+        where.settle()
+        ours = psutil.Process(server.pid)
+        before = _cpu(ours), where.cpu(), time.perf_counter()
+        _call_all(first_run, calls, clients)
+        wall, cpu, database = time.perf_counter() - before[2], _cpu(ours) - before[0], where.cpu() - before[1]
+        per = 1000 / count
+        row(where.kind, count / wall, cpu * per, database * per, limit, count / wall / limit)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=40)
+
+
+def _serve(where: Place) -> subprocess.Popen[bytes]:
+    environment = os.environ | {
+        "DRUMBEAT_DATA": str(where.folder),
+        "DRUMBEAT_DATABASE_URL": where.url,
+        "DRUMBEAT_PORT": "0",
+        "DRUMBEAT_WORKER": "0",
+    }
+    command = [sys.executable, "-m", "drumbeat", "serve"]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _first_run(where: Place) -> dict[str, object]:
+    path = Path(where.folder) / "first-run.json"
+    for _ in range(300):
+        if path.exists():
+            found: dict[str, object] = json.loads(path.read_text())
+            try:
+                connection = http.client.HTTPConnection(urlsplit(str(found["base_url"])).netloc)
+                connection.request("GET", "/health")
+                if connection.getresponse().status == 200:
+                    return found
+            except OSError:
+                pass
+        time.sleep(0.1)
+    raise TimeoutError("the server did not start")
+
+
+def _call_all(first_run: dict[str, object], calls: list[bytes], clients: int) -> None:
+    address = urlsplit(str(first_run["base_url"])).netloc
+    sequence = next(iter(dict(first_run["sequence_ids"]).values()))  # type: ignore[call-overload]
+    headers = {"X-API-Key": str(first_run["api_key"]), "Content-Type": "application/json"}
+    waiting = iter(calls)
+    lock = threading.Lock()
+    failed: list[str] = []
+
+    def work() -> None:
+        connection = http.client.HTTPConnection(address)
+        while True:
+            with lock:
+                body = next(waiting, None)
+            if body is None:
+                return
+            connection.request("POST", f"/api/v1/sequences/{sequence}/execute", body, headers)
+            response = connection.getresponse()
+            answer = response.read()
+            if response.status != 200 or b'"sendingsCreated":100' not in answer:
+                failed.append(answer.decode()[:500])
+                return
+
+    threads = [threading.Thread(target=work) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed, failed[0]
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def measure_limit(where: Place, count: int) -> float:
+    """The same rows, set-based, nothing else."""
+    database = where.open()
+    house = open_house(database, 1, where.folder)
+    sequence = house.sequence(letter(), letter("2 weekdays", is_reply=True))
+    person = house.person("Ada")
+    enrolled = house.enroll(sequence, person)
+    batches = []
+    for start in range(0, count, A_CALL):
+        ids = range(start + 10, start + 10 + A_CALL)
+        whom = [
+            replace(
+                person,
+                id=id,
+                email=f"person{id}@example.com",
+                address_hash=_hash(id),
+                phone=f"+1555{id:07d}" if id % 2 else None,
+            )
+            for id in ids
+        ]
+        batches.append((whom, [_another(house, enrolled, p.id) for p in whom]))
+    began = time.perf_counter()
+    for whom, added in batches:
+        with database.write() as tx:
+            _write(tx, house, whom, added)
+    rate = count / (time.perf_counter() - began)
+    database.close()
+    return rate
+
+
+def _hash(id: int) -> str:
+    """As scattered as a keyed hash is: the indexes on it cost what they cost."""
+    return hashlib.sha256(str(id).encode()).hexdigest()[:32]
+
+
+def _another(house: House, enrolled: enrollment_rows.Enrollment, id: int) -> enrollment_rows.Enrollment:
+    subject = replace(enrolled.subject, resource_id=id, address_hash=_hash(id))
+    return replace(enrolled, id=id, subject=subject)
+
+
+def _write(tx: Tx, house: House, whom: list[people.Person], added: list[enrollment_rows.Enrollment]) -> None:
+    people.add(tx, whom)
+    people.name_contacts(tx, house.account_id, [(p.address_hash or "", p.id) for p in whom])
+    enrollment_rows.add(tx, [(e, house.mailbox_id) for e in added])
+    events.add(tx, house.account_id, [(e.id, 0, (Event(Fact.ENROLLED, {"by": 1}),)) for e in added])
+
+
+if __name__ == "__main__":
+    main()
