@@ -16,7 +16,7 @@ from drumbeat.domain.sequence import ActionType, Step
 from drumbeat.domain.template import TemplateText
 from drumbeat.operations.execute import ContactInput, execute
 from drumbeat.operations.letters import read_frozen
-from drumbeat.store import deliveries, enrollments
+from drumbeat.store import deliveries, enrollment_pages
 from drumbeat.testing.house import House, letter, open_house
 from drumbeat.worker import Worker
 
@@ -119,7 +119,7 @@ def run(worker: Worker, *, profile: bool) -> None:
 
 def _sample(house: House) -> tuple[str, str, bytes]:
     with house.world.database.read() as snapshot:
-        enrollment = enrollments.list_page(snapshot, house.account_id, limit=1)[0]
+        enrollment = enrollment_pages.list_page(snapshot, house.account_id, limit=1)[0]
         delivery = deliveries.list_of_enrollment(snapshot, house.account_id, enrollment.id)[0]
     frozen = read_frozen(delivery.frozen)
     content = house.world.writer.write(house.account_id, enrollment.plan.steps[0], frozen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from drumbeat.domain.account import UserStatus
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import State
 from drumbeat.mail.session import Security
-from drumbeat.operations.accounts import MailboxSettings, add_mailbox, switch_mailbox
-from drumbeat.store import unsubscribes
-from drumbeat.store.database import Database
+from drumbeat.operations.accounts import activate_user, change_account
+from drumbeat.operations.mailboxes import MailboxSettings, add_mailbox, switch_mailbox
+from drumbeat.store import accounts, unsubscribes
+from drumbeat.store.database import Database, Tx
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter
 from drumbeat.testing.sink import At, Talk
@@ -277,18 +279,24 @@ def inactive(office: Office) -> None:
     office.set_user(office.house.owner_id, status=UserStatus.INACTIVE)
 
 
-def by_hand(office: Office) -> None:
-    office.set_user(office.house.owner_id, status=UserStatus.ACTIVE)
-    office.set_account(sequences_enabled=True)
-    office.set_state(1, State.ACTIVE)
+def activated(office: Office) -> None:
+    office.transact(lambda tx: activate_user(tx, office.house.account_id, office.house.owner_id))
 
 
 def switched_off(office: Office) -> None:
     office.set_account(sequences_enabled=False)
 
 
+def switched_on(office: Office) -> None:
+    def work(tx: Tx) -> None:
+        account = accounts.get_account(tx, office.house.account_id)
+        change_account(tx, replace(account, sequences_enabled=True))
+
+    office.transact(work)
+
+
 @pytest.mark.parametrize(
-    ("cause", "heal"), [(off, on), (without, connected), (inactive, by_hand), (switched_off, by_hand)]
+    ("cause", "heal"), [(off, on), (without, connected), (inactive, activated), (switched_off, switched_on)]
 )
 def test_what_is_switched_off_blocks_and_goes_on_when_switched_on(
     office: Office, cause: Callable[[Office], None], heal: Callable[[Office], None]
@@ -301,6 +309,27 @@ def test_what_is_switched_off_blocks_and_goes_on_when_switched_on(
     heal(office)
     office.work()
     assert office.recipients() == ["ada@example.com"]
+
+
+def test_another_mailbox_lets_those_go_on_whom_a_held_one_blocked_before_their_first_letter(locked_out: Office) -> None:
+    office = locked_out
+    ids = enrolled(office, "Ada", "Bob")
+    office.work()
+    assert states(office, ids) == blocked(FailureReason.AUTH, 2)
+    office.sink.credentials = None
+    connected(office)
+    office.work()
+    assert office.recipients() == ["ada@example.com", "bob@example.com"]
+
+
+def test_what_was_switched_off_for_more_than_a_fortnight_waits_for_a_person(office: Office) -> None:
+    ids = enrolled(office, "Ada")
+    switched_off(office)
+    office.work()
+    office.later(days=15)
+    switched_on(office)
+    office.work()
+    assert states(office, ids) == blocked(FailureReason.SENDOUT_DISABLED)
 
 
 def test_a_mailbox_with_new_credentials_is_entered_anew(locked_out: Office) -> None:

@@ -19,8 +19,9 @@ from drumbeat.domain.happening import CannotSend
 from drumbeat.mail.compose import ascii_address
 from drumbeat.mail.session import check
 from drumbeat.mail.smtp import Envelope, Post
-from drumbeat.operations.deliveries import Answered, commit_turn, reap, release, renew_leases
+from drumbeat.operations.deliveries import Answered, commit_turn, release, renew_leases
 from drumbeat.operations.dispatch import ClaimedLetter, claim
+from drumbeat.operations.doubts import reap
 from drumbeat.operations.mailboxes import lift_hold, prolong_hold, server_of
 from drumbeat.operations.sequences import carry_replan
 from drumbeat.store import deliveries, events, lanes, mailboxes, replans

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from drumbeat.domain.delivery import DeliveryStatus
-from drumbeat.domain.enrollment import State
+from drumbeat.domain.enrollment import Enrollment, State
 from drumbeat.domain.unsubscribe import read_message_id
 from drumbeat.operations.execute import ContactInput, execute
-from drumbeat.store import deliveries, enrollments, installation
+from drumbeat.store import deliveries, enrollment_pages, installation
 from drumbeat.store.database import Database
 from drumbeat.testing.house import House, letter, open_house
 from drumbeat.testing.sink import Sink
@@ -104,9 +104,9 @@ def _until(house: House, settled: object, seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
-def _all(house: House) -> list[enrollments.Enrollment]:
+def _all(house: House) -> list[Enrollment]:
     with house.world.database.read() as snapshot:
-        return enrollments.list_page(snapshot, house.account_id, limit=LETTERS)
+        return enrollment_pages.list_page(snapshot, house.account_id, limit=LETTERS)
 
 
 def _open(house: House) -> bool:

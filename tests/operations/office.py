@@ -16,7 +16,7 @@ from drumbeat.domain.account import Role, User
 from drumbeat.domain.enrollment import Enrollment, State
 from drumbeat.domain.person import Person, PersonKind, address_hash
 from drumbeat.domain.sequence import Sequence
-from drumbeat.operations.deliveries import send_again
+from drumbeat.operations.doubts import send_again
 from drumbeat.operations.enrollments import EnrollRequest, enroll, set_state
 from drumbeat.operations.execute import ContactInput, Execution, execute
 from drumbeat.operations.letters import read_frozen

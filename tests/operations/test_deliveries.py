@@ -13,10 +13,10 @@ from drumbeat.domain.enrollment import ActionStatus, Enrollment, FinishedReason,
 from drumbeat.operations.deliveries import (
     Answered,
     commit_turn,
-    count_as_sent,
     renew_leases,
 )
 from drumbeat.operations.dispatch import ClaimedLetter, claim
+from drumbeat.operations.doubts import count_as_sent
 from drumbeat.operations.enrollments import finish_ongoing
 from drumbeat.operations.unsubscribes import unsubscribe
 from drumbeat.store.database import Database

@@ -25,6 +25,8 @@ from drumbeat.testing.house import letter, task
 from drumbeat.testing.sink import At
 from tests.operations.office import TOKEN, Office, opened
 
+SHA256 = "0" * 64
+
 OTHER_TOKEN = "fedcba9876543210"
 
 
@@ -68,11 +70,27 @@ def test_a_letter_is_born_claimed_with_a_lease(office: Office) -> None:
     assert claimed(office, OTHER_TOKEN).taken == 0
 
 
-def test_the_enrollment_is_bound_to_the_mailbox_of_its_first_letter(office: Office) -> None:
+def test_the_enrollment_is_bound_to_the_mailbox_whose_dot_its_first_letter_got(office: Office) -> None:
     enrolled = office.enroll(office.house.sequence(letter()), office.house.person())
+    (held,) = claimed(office).letters
+    assert held.enrollment.subject.mailbox_id == office.house.mailbox_id
     assert office.house.enrollment(enrolled.id).subject.mailbox_id is None
-    assert claimed(office).letters[0].enrollment.subject.mailbox_id == office.house.mailbox_id
-    assert office.house.enrollment(enrolled.id).subject.mailbox_id == office.house.mailbox_id
+    account_id, mailbox_id = office.house.account_id, office.house.mailbox_id
+    office.transact(lambda tx: commit_turn(tx, account_id, mailbox_id, [], [(held, SHA256)], token=TOKEN))
+    assert office.house.enrollment(enrolled.id).subject.mailbox_id == mailbox_id
+
+
+def test_a_letter_put_off_before_its_dot_leaves_from_the_mailbox_its_sender_has_by_then(office: Office) -> None:
+    enrolled = office.enroll(office.house.sequence(letter()), office.house.person())
+    office.sink.script = {At.RCPT: "450 4.2.0 later"}
+    office.work()
+    office.set_user(office.house.owner_id, mailbox_id=office.add_mailbox(sender_email="olive@second.example"))
+    office.sink.script = {}
+    office.later(minutes=2)
+    assert office.mail()["From"].addresses[0].addr_spec == "olive@second.example"
+    first, second = office.deliveries(enrolled.id)
+    assert (first.status, second.status) == ("refused", "accepted")
+    assert "mailbox" in (first.reply or "")
 
 
 def test_what_is_released_untried_is_claimed_again_as_it_was(office: Office) -> None:

@@ -13,7 +13,7 @@ from drumbeat.domain.account import UnknownMeans
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, Enrollment, State
 from drumbeat.domain.errors import IncorrectValue, NotFound
-from drumbeat.operations.deliveries import (
+from drumbeat.operations.doubts import (
     count_as_not_sent,
     count_as_sent,
     send_again,

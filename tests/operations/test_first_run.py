@@ -13,21 +13,19 @@ from drumbeat.domain.person import PersonKind
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.mail.session import Security
 from drumbeat.operations.accounts import (
-    MailboxSettings,
     NewUser,
-    add_mailbox,
     add_user,
     create_account,
     deactivate_user,
     hash_password,
     mint,
-    move_catchers,
     new_secret,
     password_matches,
     revoke,
 )
 from drumbeat.operations.files import plan, read_files
 from drumbeat.operations.first_run import OWNER_EMAIL, SAMPLE, FirstRun, Secrets, make_sample, sample_text
+from drumbeat.operations.mailboxes import MailboxSettings, add_mailbox, move_catchers
 from drumbeat.operations.sequences import warnings_of
 from drumbeat.store import accounts, credentials, mailboxes, people, sequences
 from drumbeat.store.database import Database

@@ -15,20 +15,16 @@ from drumbeat.domain.person import Person, PersonKind
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.operations import tasks
-from drumbeat.operations.accounts import switch_mailbox
 from drumbeat.operations.deliveries import (
     Answered,
     commit_turn,
-    count_as_not_sent,
-    count_as_sent,
-    reap,
     release,
     renew_leases,
-    send_again,
 )
 from drumbeat.operations.dispatch import ClaimedLetter, claim
+from drumbeat.operations.doubts import count_as_not_sent, count_as_sent, reap, send_again
 from drumbeat.operations.enrollments import set_state
-from drumbeat.operations.mailboxes import lift_hold
+from drumbeat.operations.mailboxes import lift_hold, switch_mailbox
 from drumbeat.operations.records import PersonFields, change_person, delete_person
 from drumbeat.operations.sequences import carry_replan, set_status
 from drumbeat.operations.unsubscribes import suppress

@@ -7,17 +7,19 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from drumbeat.domain.calendar import Window
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, Done, FinishedReason, State
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.person import PersonKind
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.domain.variant import Variant
-from drumbeat.store import accounts, actions, enrollments, sequences
-from drumbeat.store.database import Tx, to_stamp
+from drumbeat.store import accounts, actions, enrollment_pages, enrollments, sequences
+from drumbeat.store.database import Statement, Tx, to_stamp
 from tests.store.tenants import Tenant, enrolled, sequence
 
 LEAD, CONTACT = PersonKind.LEAD, PersonKind.CONTACT
+_BIND = Statement("UPDATE enrollments SET mailbox_id = :mailbox_id WHERE account_id = :account_id AND id = :id")
 
 
 class TestKeeping:
@@ -68,11 +70,22 @@ class TestKeeping:
         accounts.save_user(tx, replace(owner, time_zone="Asia/Tokyo"))
         assert enrollments.get(tx, us.account_id, 1).plan.task_zone == "Asia/Tokyo"
 
-    def test_a_mailbox_is_bound_once_for_good(self, tx: Tx, us: Tenant) -> None:
+    def test_one_read_a_while_ago_gets_the_pause_and_the_windows_of_now(self, tx: Tx, us: Tenant) -> None:
         enrolled(tx, us)
-        enrollments.bind_mailbox(tx, us.account_id, us.mailbox_id, [1])
-        enrollments.bind_mailbox(tx, us.account_id, 99, [1])
-        assert enrollments.get(tx, us.account_id, 1).subject.mailbox_id == us.mailbox_id
+        held = enrollments.get(tx, us.account_id, 1)
+        windows = (Window(0, 540, 1020),)
+        sequences.save(tx, replace(us.sequence, windows=windows))
+        sequences.set_status(tx, us.sequence, SequenceStatus.PAUSED)
+        (live,) = enrollments.with_live_plans(tx, us.account_id, [held])
+        assert live == enrollments.get(tx, us.account_id, 1)
+        assert (live.plan.paused, live.plan.rhythm.windows) == (True, windows)
+
+    def test_those_locked_tell_their_revisions(self, tx: Tx, us: Tenant, rival: Tenant) -> None:
+        for id in (1, 2):
+            made = enrolled(tx, us, id)
+        enrollments.save(tx, us.account_id, [(replace(made, revision=4), 0)])
+        assert enrollments.lock_revisions(tx, us.account_id, {1, 2, 3}) == {1: 0, 2: 4}
+        assert enrollments.lock_revisions(tx, rival.account_id, {1}) == {}
 
     def test_a_version_that_was_never_published_cannot_run(self, tx: Tx, us: Tenant) -> None:
         with pytest.raises(IntegrityError):
@@ -185,27 +198,28 @@ class TestFinding:
         for id, mailbox_id in ((1, None), (2, us.mailbox_id), (3, 99), (4, None)):
             one = enrolled(tx, us, id)
             if mailbox_id is not None:
-                enrollments.bind_mailbox(tx, us.account_id, mailbox_id, [id])
+                tx.run(_BIND, account_id=us.account_id, mailbox_id=mailbox_id, id=id)
             reason = FailureReason.QUOTA_EXCEEDED if id == 4 else FailureReason.AUTH
             blocked = replace(one, state=State.BLOCKED, failure_reason=reason, revision=1)
             enrollments.save(tx, us.account_id, [(blocked, 0)])
 
-        def found(after: int = 0, since: timedelta = timedelta(0), limit: int = 9) -> list[int]:
-            return enrollments.blocked_by_mailbox(
-                tx, us.account_id, us.mailbox_id, FailureReason.AUTH, tx.now + since, after=after, limit=limit
-            )
+        def found(since: timedelta = timedelta(0), **asked: int) -> list[int]:
+            sought = {"after": 0, "limit": 9} | asked
+            return enrollments.list_blocked(tx, us.account_id, FailureReason.AUTH, tx.now + since, **sought)
 
-        assert found() == [1, 2]
-        assert found(after=1) == [2]
-        assert found(limit=1) == [1]
-        assert found(since=timedelta(seconds=1)) == []
+        assert found(mailbox_id=us.mailbox_id) == [1, 2]
+        assert found(mailbox_id=us.mailbox_id, after=1) == [2]
+        assert found(mailbox_id=us.mailbox_id, limit=1) == [1]
+        assert found(mailbox_id=us.mailbox_id, since=timedelta(seconds=1)) == []
+        assert found() == found(actor_id=us.owner_id) == [1, 2, 3]
+        assert found(actor_id=us.owner_id + 1) == []
 
     def test_pages_go_both_ways_and_by_people(self, tx: Tx, us: Tenant) -> None:
         for id in range(1, 7):
             enrolled(tx, us, id, resource_type=LEAD if id % 2 else CONTACT)
 
         def page(**asked: Any) -> list[int]:
-            return [e.id for e in enrollments.list_page(tx, us.account_id, **{"limit": 3} | asked)]
+            return [e.id for e in enrollment_pages.list_page(tx, us.account_id, **{"limit": 3} | asked)]
 
         assert page() == [1, 2, 3]
         assert page(after=3) == [4, 5, 6]
@@ -240,14 +254,14 @@ def test_another_account_with_the_same_ids_sees_and_changes_nothing(tx: Tx, us: 
         enrollments.get(tx, account_id, 1)
     assert enrollments.lock(tx, account_id, [1]) == []
     assert enrollments.find_many(tx, account_id, [1]) == []
-    assert enrollments.list_page(tx, account_id, limit=9) == []
-    assert enrollments.list_page(tx, account_id, resource_ids=[1], limit=9) == []
+    assert enrollment_pages.list_page(tx, account_id, limit=9) == []
+    assert enrollment_pages.list_page(tx, account_id, resource_ids=[1], limit=9) == []
     assert enrollments.ongoing_of_person(tx, account_id, CONTACT, 1, []) == []
     assert enrollments.ongoing_of_address(tx, account_id, "hash-1") == []
     assert enrollments.sequences_of_address(tx, account_id, "hash-1") == frozenset()
     assert enrollments.latest_in_sequences(tx, account_id, (1, 1), CONTACT, [(1, "hash-1")]) == []
     assert enrollments.list_waiting(tx, account_id, 1, 0, 9) == []
+    assert enrollments.list_blocked(tx, account_id, FailureReason.AUTH, tx.now, after=0, limit=9) == []
     assert enrollments.save(tx, account_id, [(replace(ours, state=State.BLOCKED, revision=1), 0)]) == frozenset()
     enrollments.readdress(tx, account_id, "stolen", [1])
-    enrollments.bind_mailbox(tx, account_id, rival.mailbox_id, [1])
     assert enrollments.get(tx, us.account_id, 1) == ours

@@ -13,7 +13,7 @@ import pytest
 
 import drumbeat.store
 from drumbeat.domain.person import PersonKind
-from drumbeat.store import enrollments
+from drumbeat.store import enrollment_pages
 from drumbeat.store.database import Database, Insertion, Statement
 from drumbeat.store.schema import metadata
 
@@ -60,7 +60,7 @@ def _pages(database: Database) -> list[tuple[str, Statement]]:
     chosen = product((0, 5), (None, [1]), (None, PersonKind.LEAD), (None, [1]), (False, True))
     with database.read() as snapshot:
         for after, ids, kind, people, descending in chosen:
-            enrollments.list_page(
+            enrollment_pages.list_page(
                 snapshot,
                 1,
                 ids=ids,
@@ -70,8 +70,8 @@ def _pages(database: Database) -> list[tuple[str, Statement]]:
                 descending=descending,
                 limit=3,
             )
-    assert len(enrollments._PAGES) == 32
-    return [(f"enrollments.page of {where}", statement) for (where, _), statement in enrollments._PAGES.items()]
+    assert len(enrollment_pages._PAGES) == 32
+    return [(f"enrollments.page of {where}", statement) for (where, _), statement in enrollment_pages._PAGES.items()]
 
 
 INSERTIONS = {name: each for name, each in _constants() if isinstance(each, Insertion)}

@@ -18,8 +18,7 @@ from drumbeat.cli.terminal import (
     shown,
 )
 from drumbeat.mail.session import Checkup, Security, Server, Timeouts, check
-from drumbeat.operations.accounts import MailboxSettings, add_mailbox, switch_mailbox
-from drumbeat.operations.mailboxes import lift_hold, server_of
+from drumbeat.operations.mailboxes import MailboxSettings, add_mailbox, lift_hold, server_of, switch_mailbox
 from drumbeat.store import accounts, mailboxes
 from drumbeat.store.database import Tx
 from drumbeat.store.mailboxes import StoredMailbox

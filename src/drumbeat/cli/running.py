@@ -20,8 +20,9 @@ from drumbeat.http.app import make_app
 from drumbeat.http.server import PortUnavailable, check_port
 from drumbeat.http.server import serve as serve_http
 from drumbeat.mail.catcher import HOST, Catcher
-from drumbeat.operations.accounts import hash_password, move_catchers, new_secret
+from drumbeat.operations.accounts import hash_password, new_secret
 from drumbeat.operations.first_run import FirstRun, Secrets, is_empty, make_sample
+from drumbeat.operations.mailboxes import move_catchers
 from drumbeat.settings import Settings
 from drumbeat.store import migrate as migrations
 from drumbeat.store.database import Tx

@@ -20,7 +20,7 @@ from drumbeat.cli.terminal import (
 )
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.timeline import Hold, Lifter, Stage
-from drumbeat.operations.deliveries import count_as_not_sent, count_as_sent, send_again
+from drumbeat.operations.doubts import count_as_not_sent, count_as_sent, send_again
 from drumbeat.operations.letters import read_frozen
 from drumbeat.operations.status import AccountStatus, Explained, account_status, explained
 from drumbeat.store import accounts, deliveries, enrollments

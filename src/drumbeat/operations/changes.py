@@ -8,7 +8,8 @@ from datetime import datetime
 
 from drumbeat.domain.enrollment import Done, Enrollment
 from drumbeat.domain.event import Event
-from drumbeat.domain.happening import Decision, OpenTask, RecordAction, RemoveTask
+from drumbeat.domain.happening import Decision, EnrollmentEvent, OpenTask, RecordAction, RemoveTask
+from drumbeat.domain.machine import decide
 from drumbeat.domain.person import Person, person_values
 from drumbeat.domain.task import Task
 from drumbeat.domain.template import compile_text
@@ -59,6 +60,13 @@ def store(tx: Tx, account_id: int, changes: Sequence[Change]) -> frozenset[int]:
             _collect(change, rows, mailboxes)
     _write(tx, account_id, rows)
     return stored
+
+
+def apply(tx: Tx, enrollment: Enrollment, event: EnrollmentEvent) -> Enrollment:
+    """Let something happen to a locked enrollment and store what follows; the enrollment as it is now."""
+    change = Change(decide(enrollment, event, tx.now), enrollment.revision)
+    store(tx, enrollment.account_id, [change])
+    return change.enrollment
 
 
 def _collect(change: Change, rows: _Rows, mailboxes: dict[int, int | None]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from drumbeat.domain.account import UnknownMeans
 from drumbeat.domain.delivery import (
     DeliveryStatus,
     FailureReason,
@@ -20,24 +19,19 @@ from drumbeat.domain.delivery import (
     retry_at,
 )
 from drumbeat.domain.enrollment import Enrollment
-from drumbeat.domain.errors import IncorrectValue, NotFound
 from drumbeat.domain.happening import (
     Accepted,
     CannotSend,
-    CountedAsNotSent,
     CountedAsSent,
     Deferred,
     Doubted,
-    DoubtExpired,
     EnrollmentEvent,
-    RepeatLetter,
-    SentAgain,
+    PointOfNoReturnPassed,
 )
 from drumbeat.domain.machine import decide
-from drumbeat.mail.compose import COMPOSER
 from drumbeat.operations.changes import Change, store
 from drumbeat.operations.dispatch import LEASE, ClaimedLetter
-from drumbeat.store import accounts, deliveries, due, enrollments, lanes, mailboxes, unsubscribes
+from drumbeat.store import deliveries, due, enrollments, lanes, mailboxes, unsubscribes
 from drumbeat.store.database import Tx, from_stamp
 from drumbeat.store.deliveries import Delivery, Key, Settled
 from drumbeat.store.mailboxes import StoredMailbox
@@ -86,11 +80,10 @@ def commit_turn(
     Returns the keys whose final dot may be written. All rows are locked first, in key order: every stop
     writes its enrollment's row, so this is where stop and send meet.
     """
-    ids = {a.letter.enrollment.id for a in answered}
-    enrollments.lock_rows(tx, account_id, ids | {letter.enrollment.id for letter, _ in ready})
+    ids = {a.letter.enrollment.id for a in answered} | {letter.enrollment.id for letter, _ in ready}
+    revisions = enrollments.lock_revisions(tx, account_id, ids)
     if answered:
-        locked = {e.id: e for e in enrollments.find_many(tx, account_id, sorted(ids))}
-        _settle(tx, account_id, mailbox_id, answered, locked, token)
+        _settle(tx, account_id, mailbox_id, answered, _as_locked(tx, account_id, answered, revisions), token)
     if not ready:
         return frozenset()
     rows = [(*letter.delivery.key, sha256) for letter, sha256 in ready]
@@ -103,6 +96,29 @@ def commit_turn(
     return passed
 
 
+def _as_locked(
+    tx: Tx, account_id: int, answered: Sequence[Answered], revisions: Mapping[int, int]
+) -> dict[int, Enrollment]:
+    """The enrollments of answered letters as they stand.
+
+    Whoever stands at the revision that the worker's own acts led to is known without being read again.
+    """
+    expected = [_expected(each, tx) for each in answered]
+    known = [e for e in expected if e is not None and revisions.get(e.id) == e.revision]
+    locked = {e.id: e for e in enrollments.with_live_plans(tx, account_id, known)}
+    changed = sorted({each.letter.enrollment.id for each in answered} - locked.keys())
+    return locked | {e.id: e for e in enrollments.find_many(tx, account_id, changed)} if changed else locked
+
+
+def _expected(answered: Answered, tx: Tx) -> Enrollment | None:
+    """What the claimed enrollment has become if nobody else changed it; None if that is not certain."""
+    claimed, ending = answered.letter.enrollment, answered.ending
+    if isinstance(ending, CannotSend) or ending.stage not in (Stage.DATA, Stage.DOT):
+        return claimed
+    # Behind a body, the point of no return may or may not have been passed; behind a dot it was.
+    return decide(claimed, PointOfNoReturnPassed(), tx.now).enrollment if ending.stage is Stage.DOT else None
+
+
 def _withdraw(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: str) -> None:
     """Letters whose body stood at the server, and which may not go: their connection drops without the dot."""
     locked = {e.id: e for e in enrollments.find_many(tx, account_id, [x.enrollment.id for x in letters])}
@@ -112,17 +128,18 @@ def _withdraw(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: 
         status = DeliveryStatus.QUEUED if goes_on else DeliveryStatus.REFUSED
         settled.append(Settled(letter.delivery.key, status, "not sent: stopped before the point of no return"))
     stored = deliveries.settle(tx, account_id, settled, token)
-    _release(tx, account_id, [key[0] for key in stored])
+    end_leases(tx, account_id, [key[0] for key in stored])
 
 
 def release(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: str) -> None:
     """Give claimed letters back that were never tried."""
     settled = [Settled(letter.delivery.key, DeliveryStatus.QUEUED, None) for letter in letters]
     stored = deliveries.settle(tx, account_id, settled, token)
-    _release(tx, account_id, [key[0] for key in stored])
+    end_leases(tx, account_id, [key[0] for key in stored])
 
 
-def _release(tx: Tx, account_id: int, enrollment_ids: Collection[int]) -> None:
+def end_leases(tx: Tx, account_id: int, enrollment_ids: Collection[int]) -> None:
+    """Let enrollments be claimed again at once, whoever held them."""
     if not enrollment_ids:
         return
     ids = sorted(enrollment_ids)
@@ -265,121 +282,3 @@ def renew_leases(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], toke
     until = tx.now + LEASE
     deliveries.renew(tx, account_id, [letter.delivery.key for letter in letters], token, until)
     due.renew(tx, account_id, [letter.enrollment.id for letter in letters], token, until)
-
-
-def reap(tx: Tx, expired: Delivery) -> bool:
-    """Deal with one delivery whose lease or waiting time ran out; False if somebody else did meanwhile.
-
-    Claimed: nothing was sent, it goes back to the queue. Transmitting: nobody can tell, so it becomes a
-    doubt and is never sent again by itself. A doubt without evidence in time waits for a person, or
-    counts as sent where the account says so.
-    """
-    account_id = expired.account_id
-    locked = enrollments.lock(tx, account_id, [expired.enrollment_id])
-    fresh = [d for d in deliveries.list_of_steps(tx, account_id, [expired.key[:2]]) if d.key == expired.key]
-    lapsed = [d for d in fresh if d.lease_until is not None and d.lease_until < tx.now]
-    if not locked or not lapsed:
-        return False
-    delivery, enrollment = lapsed[0], locked[0]
-    if delivery.status is DeliveryStatus.CLAIMED:
-        _requeue(tx, delivery, enrollment)
-    elif delivery.status is DeliveryStatus.TRANSMITTING:
-        _doubt(tx, delivery, enrollment)
-    else:
-        _expire_doubt(tx, delivery, enrollment)
-    return True
-
-
-def _requeue(tx: Tx, delivery: Delivery, enrollment: Enrollment) -> None:
-    status = DeliveryStatus.QUEUED if enrollment.is_ongoing else DeliveryStatus.REFUSED
-    settled = Settled(delivery.key, status, "the worker stopped before the point of no return")
-    deliveries.settle(tx, delivery.account_id, [settled], delivery.lease_token or "")
-    _release(tx, delivery.account_id, [enrollment.id])
-
-
-def _doubt(tx: Tx, delivery: Delivery, enrollment: Enrollment) -> None:
-    detail = "Whether the letter arrived is not known: the worker stopped while it waited for the answer."
-    look_at = tx.now + EVIDENCE_AWAITED
-    settled = Settled(delivery.key, DeliveryStatus.UNKNOWN, detail, look_at)
-    deliveries.settle(tx, delivery.account_id, [settled], delivery.lease_token or "")
-    _apply(tx, enrollment, Doubted(detail))
-
-
-def _expire_doubt(tx: Tx, delivery: Delivery, enrollment: Enrollment) -> None:
-    account = accounts.get_account(tx, delivery.account_id)
-    if account.unknown_means is UnknownMeans.SENT:
-        _count_as_sent(tx, delivery, enrollment, None)
-        return
-    settled = Settled(delivery.key, DeliveryStatus.UNKNOWN, delivery.reply)
-    deliveries.settle_doubts(tx, delivery.account_id, [settled])
-    _apply(tx, enrollment, DoubtExpired())
-
-
-def count_as_sent(tx: Tx, account_id: int, enrollment_id: int, actor_id: int | None) -> Enrollment:
-    """Settle a doubt as sent: the step completes and the enrollment goes on."""
-    delivery, enrollment = _doubtful(tx, account_id, enrollment_id)
-    return _count_as_sent(tx, delivery, enrollment, actor_id)
-
-
-def _count_as_sent(tx: Tx, delivery: Delivery, enrollment: Enrollment, actor_id: int | None) -> Enrollment:
-    settled = Settled(delivery.key, DeliveryStatus.ACCEPTED, f"counted as sent; {delivery.reply}")
-    deliveries.settle_doubts(tx, delivery.account_id, [settled])
-    return _apply(tx, enrollment, CountedAsSent(actor_id))
-
-
-def count_as_not_sent(tx: Tx, account_id: int, enrollment_id: int, actor_id: int) -> Enrollment:
-    """Settle the doubt of a finished enrollment as not sent."""
-    delivery, enrollment = _doubtful(tx, account_id, enrollment_id)
-    if enrollment.is_ongoing:
-        raise IncorrectValue(
-            "The enrollment still runs: count the letter as sent, or send it again.", field="enrollment_id"
-        )
-    settled = Settled(delivery.key, DeliveryStatus.REFUSED, f"counted as not sent; {delivery.reply}")
-    deliveries.settle_doubts(tx, account_id, [settled])
-    return _apply(tx, enrollment, CountedAsNotSent(actor_id))
-
-
-def send_again(tx: Tx, account_id: int, enrollment_id: int, actor_id: int, *, rewritten_sha256: str) -> Enrollment:
-    """Queue the doubtful letter once more with the same bytes; refused if they cannot be made again."""
-    delivery, enrollment = _doubtful(tx, account_id, enrollment_id)
-    if not enrollment.is_ongoing:
-        detail = "The enrollment has finished: count the letter as sent or as not sent."
-        raise IncorrectValue(detail, field="enrollment_id")
-    if rewritten_sha256 != delivery.sha256:
-        detail = "The letter cannot be made again byte for byte; count it as sent."
-        raise IncorrectValue(detail, field="enrollment_id")
-    decision = decide(enrollment, SentAgain(actor_id), tx.now)
-    assert RepeatLetter() in decision.effects
-    settled = Settled(delivery.key, DeliveryStatus.REFUSED, f"sent again by user {actor_id}; {delivery.reply}")
-    deliveries.settle_doubts(tx, account_id, [settled])
-    again = replace(
-        delivery,
-        attempt=delivery.attempt + 1,
-        status=DeliveryStatus.QUEUED,
-        composer=COMPOSER,
-        lease_until=None,
-        lease_token=None,
-        sha256=None,
-        reply=None,
-        claimed_at=tx.now,
-    )
-    deliveries.add(tx, [again])
-    store(tx, account_id, [Change(decision, enrollment.revision)])
-    return decision.enrollment
-
-
-def _doubtful(tx: Tx, account_id: int, enrollment_id: int) -> tuple[Delivery, Enrollment]:
-    locked = enrollments.lock(tx, account_id, [enrollment_id])
-    delivery = deliveries.find_unknown(tx, account_id, enrollment_id)
-    if not locked or delivery is None:
-        raise NotFound(f"There is no doubtful letter of enrollment {enrollment_id}.")
-    enrollment = locked[0]
-    if not enrollment.in_doubt:
-        raise NotFound(f"There is no doubtful letter of enrollment {enrollment_id}.")
-    return delivery, enrollment
-
-
-def _apply(tx: Tx, enrollment: Enrollment, event: EnrollmentEvent) -> Enrollment:
-    decision = decide(enrollment, event, tx.now)
-    store(tx, enrollment.account_id, [Change(decision, enrollment.revision)])
-    return decision.enrollment

@@ -256,11 +256,12 @@ def _take(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due, 
     tried = batch.earlier.get(enrollment.id, [])
     # Whoever leases the enrollment has its letter, even one that a worker whose lease was ended still carries.
     queued = next((d for d in tried if d.status in _NOT_OUT), None)
-    if queued is not None and (queued.address_hash, queued.composer) == (person.address_hash, COMPOSER):
+    same = (person.address_hash, batch.mailbox.id, COMPOSER)
+    if queued is not None and (queued.address_hash, queued.mailbox_id, queued.composer) == same:
         batch.requeued.append((queued, each, enrollment))
         return
     if queued is not None:
-        reason = "the person's address, or how letters are written, changed before it left"
+        reason = "the person's address, the mailbox, or how letters are written, changed before it left"
         batch.discarded.append(Settled(queued.key, DeliveryStatus.REFUSED, reason))
     attempt = len(tried)
     now = batch.tx.now
@@ -304,11 +305,6 @@ def _write(batch: _Round) -> list[ClaimedLetter]:
         letters += [
             _letter(by_key[queued.key], each, e, read_frozen(queued.frozen), tx) for queued, each, e in batch.requeued
         ]
-    if batch.mailbox is not None:
-        taken_up = [e for *_, e, _ in batch.new] + [e for *_, e in batch.requeued]
-        unbound = [e.id for e in taken_up if e.subject.mailbox_id is None]
-        if unbound:
-            enrollments.bind_mailbox(tx, account_id, batch.mailbox.id, unbound)
     return letters
 
 

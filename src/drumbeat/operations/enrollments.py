@@ -15,14 +15,14 @@ from drumbeat.domain.errors import (
     InvalidMany,
     SequencesDisabled,
 )
-from drumbeat.domain.happening import EnrollmentEvent, FinishRequested, Resumed
+from drumbeat.domain.happening import FinishRequested, Resumed
 from drumbeat.domain.machine import decide, start
 from drumbeat.domain.person import Person, PersonKind
 from drumbeat.domain.sequence import Sequence as SequenceSettings
 from drumbeat.domain.sequence import SequenceStatus, Version
 from drumbeat.domain.variant import Variant, choose_variant
-from drumbeat.operations.changes import Change, lane_of, store
-from drumbeat.operations.deliveries import count_as_sent
+from drumbeat.operations.changes import Change, apply, lane_of, store
+from drumbeat.operations.doubts import count_as_sent
 from drumbeat.store import accounts, enrollments, events, lanes, people, sequences, unsubscribes
 from drumbeat.store.database import Tx, to_stamp
 
@@ -225,11 +225,11 @@ def set_state(tx: Tx, account_id: int, id: int, state: State, caller_id: int) ->
     if state is enrollment.state:
         return enrollment
     if state is State.FINISHED:
-        return _apply(tx, enrollment, FinishRequested(FinishedReason.MANUAL, caller_id))
+        return apply(tx, enrollment, FinishRequested(FinishedReason.MANUAL, caller_id))
     if state is State.ACTIVE and enrollment.state is State.BLOCKED:
         if enrollment.in_doubt:
             return count_as_sent(tx, account_id, id, caller_id)
-        return _apply(tx, enrollment, Resumed(caller_id))
+        return apply(tx, enrollment, Resumed(caller_id))
     raise IncorrectValue(
         "A finished enrollment stays finished; set active or finished on an ongoing one.", field="state"
     )
@@ -249,9 +249,3 @@ def finish_all(tx: Tx, account_id: int, ids: Sequence[int], request: FinishReque
     changes = [Change(decide(e, request, tx.now), e.revision) for e in locked]
     store(tx, account_id, changes)
     return [change.enrollment for change in changes]
-
-
-def _apply(tx: Tx, enrollment: Enrollment, event: EnrollmentEvent) -> Enrollment:
-    change = Change(decide(enrollment, event, tx.now), enrollment.revision)
-    store(tx, enrollment.account_id, [change])
-    return change.enrollment

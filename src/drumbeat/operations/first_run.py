@@ -8,15 +8,9 @@ from importlib.resources import files as package_files
 from drumbeat.domain.access import CredentialKind, Scope
 from drumbeat.domain.account import Role
 from drumbeat.mail.session import Security
-from drumbeat.operations.accounts import (
-    MailboxSettings,
-    NewUser,
-    add_mailbox,
-    add_user,
-    create_account,
-    mint,
-)
+from drumbeat.operations.accounts import NewUser, add_user, create_account, mint
 from drumbeat.operations.files import apply, read_files
+from drumbeat.operations.mailboxes import MailboxSettings, add_mailbox
 from drumbeat.store import accounts, sequences
 from drumbeat.store.database import Snapshot, Tx
 from drumbeat.store.installation import Vault

@@ -1,24 +1,116 @@
-"""A mailbox's hold: tested from time to time, lifted when its cause is gone, and what it blocked goes on."""
+"""Mailboxes: connecting them, switching them off and on, and the hold on one whose server lets nothing through."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from drumbeat.domain.delivery import FailureReason
-from drumbeat.domain.happening import Decision, Resumed
-from drumbeat.domain.machine import decide
+from drumbeat.domain.errors import IncorrectValue, TestClockRefused
+from drumbeat.domain.person import normalize_email
 from drumbeat.mail.session import Security, Server
-from drumbeat.operations.changes import Change, store
-from drumbeat.store import enrollments, events, lanes, mailboxes
+from drumbeat.operations.healing import release
+from drumbeat.store import accounts, events, lanes, mailboxes
 from drumbeat.store.database import Tx
 from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox
 
-HEALS_FOR = timedelta(days=14)
 _LONGEST_WAIT = timedelta(hours=1)
-_BATCH = 1000
+# What another mailbox may cure: none was there or it was off, or the one before was held.
+_CURED_BY_A_MAILBOX = (FailureReason.SENDOUT_DISABLED, FailureReason.AUTH, FailureReason.SENDOUT_LIMITED)
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxSettings:
+    """How somebody sends; the password is sealed before it is stored."""
+
+    name: str
+    sender_name: str
+    sender_email: str
+    host: str
+    port: int
+    security: Security = Security.STARTTLS
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    connections: int = 4
+    is_catcher: bool = False
+
+
+def add_mailbox(
+    tx: Tx,
+    vault: Vault,
+    account_id: int,
+    user_id: int,
+    settings: MailboxSettings,
+    *,
+    test_clock: bool = False,
+    actor_id: int | None = None,
+) -> StoredMailbox:
+    """A new mailbox, which this user sends with from now on; what waited for one goes on.
+
+    A real mailbox is refused while the test clock may run.
+    """
+    user = accounts.get_user(tx, account_id, user_id)
+    if test_clock and not settings.is_catcher:
+        raise TestClockRefused("Unset DRUMBEAT_TEST_CLOCK before you add a real mailbox.")
+    mailbox_id = mailboxes.add(tx, _checked(vault, account_id, settings))
+    accounts.save_user(tx, replace(user, mailbox_id=mailbox_id))
+    _journal(tx, account_id, mailbox_id, "mailbox_added", actor_id)
+    release(tx, account_id, _CURED_BY_A_MAILBOX, mailbox_id=mailbox_id)
+    return mailboxes.get(tx, account_id, mailbox_id)
+
+
+def _checked(vault: Vault, account_id: int, settings: MailboxSettings) -> StoredMailbox:
+    if not 1 <= settings.port <= 65535:
+        raise IncorrectValue("A port is a number from 1 to 65535.", field="port")
+    if settings.username is not None and settings.security is Security.NONE:
+        raise IncorrectValue("A login needs encryption: take starttls or tls.", field="security")
+    if settings.username is not None and not settings.password:
+        raise IncorrectValue("A login needs a password.", field="password")
+    return StoredMailbox(
+        account_id=account_id,
+        id=0,
+        name=settings.name.strip() or settings.sender_email,
+        sender_name=settings.sender_name,
+        sender_email=normalize_email(settings.sender_email),
+        host=settings.host,
+        port=settings.port,
+        security=settings.security.value,
+        username=settings.username,
+        sealed_password=vault.seal(settings.password) if settings.password else None,
+        connections=settings.connections,
+        is_catcher=settings.is_catcher,
+        is_active=True,
+    )
+
+
+def switch_mailbox(tx: Tx, account_id: int, mailbox_id: int, *, on: bool, actor_id: int | None = None) -> StoredMailbox:
+    """Let a mailbox send, or not; switching it on lets what waited for that go on."""
+    mailbox = mailboxes.get(tx, account_id, mailbox_id)
+    if mailbox.is_active is not on:
+        mailboxes.save(tx, replace(mailbox, is_active=on))
+        fact = "mailbox_switched_on" if on else "mailbox_switched_off"
+        _journal(tx, account_id, mailbox_id, fact, actor_id)
+        if on:
+            release(tx, account_id, [FailureReason.SENDOUT_DISABLED], mailbox_id=mailbox_id)
+    return mailboxes.get(tx, account_id, mailbox_id)
+
+
+def _journal(tx: Tx, account_id: int, mailbox_id: int, fact: str, actor_id: int | None) -> None:
+    events.journal(tx, account_id, fact, subject="mailbox", subject_id=mailbox_id, actor_id=actor_id)
+
+
+def move_catchers(tx: Tx, host: str, port: int) -> int:
+    """Let every catcher's mailbox send to where the catcher listens now; returns how many there are."""
+    moved = 0
+    for account in accounts.list_accounts(tx):
+        for mailbox in mailboxes.list_all(tx, account.id):
+            if mailbox.is_catcher:
+                mailboxes.save(tx, replace(mailbox, host=host, port=port))
+                if mailbox.held_until is not None or mailbox.hold_reason is not None:
+                    lift_hold(tx, account.id, mailbox.id)
+                moved += 1
+    return moved
 
 
 def server_of(vault: Vault, mailbox: StoredMailbox) -> Server:
@@ -37,8 +129,8 @@ def server_of(vault: Vault, mailbox: StoredMailbox) -> Server:
 def lift_hold(tx: Tx, account_id: int, mailbox_id: int) -> int:
     """Let a mailbox send again, and what its hold blocked go on in original order; returns how many.
 
-    What was planned more than 14 days ago waits for a person. How often it was held is forgotten at the
-    next delivery only, so that a hold which comes back at once lasts longer.
+    How often it was held is forgotten at the next delivery only, so that a hold which comes back at once
+    lasts longer.
     """
     mailbox = mailboxes.get(tx, account_id, mailbox_id)
     mailboxes.save(tx, replace(mailbox, held_since=None, held_until=None, hold_reason=None, hold_detail=None))
@@ -46,35 +138,9 @@ def lift_hold(tx: Tx, account_id: int, mailbox_id: int) -> int:
     if mailbox.hold_reason is not None:
         reason = FailureReason(mailbox.hold_reason)
         events.journal(tx, account_id, "mailbox_hold_lifted", subject="mailbox", subject_id=mailbox_id, reason=reason)
-        released = _release(tx, account_id, mailbox_id, reason, tx.now - HEALS_FOR)
+        released = release(tx, account_id, [reason], mailbox_id=mailbox_id)
     lanes.wake(tx, account_id, [(mailbox_id, tx.now)])
     return released
-
-
-def _release(tx: Tx, account_id: int, mailbox_id: int, reason: FailureReason, planned_since: datetime) -> int:
-    after, released = 0, 0
-    while True:
-        ids = enrollments.blocked_by_mailbox(
-            tx, account_id, mailbox_id, reason, planned_since, after=after, limit=_BATCH
-        )
-        if not ids:
-            return released
-        _resume(tx, account_id, ids)
-        after, released = ids[-1], released + len(ids)
-
-
-def _resume(tx: Tx, account_id: int, ids: Sequence[int]) -> None:
-    locked = enrollments.lock(tx, account_id, ids)
-    decisions = [(_oldest_first(decide(e, Resumed(), tx.now), tx.now), e.revision) for e in locked]
-    store(tx, account_id, [Change(decision, revision) for decision, revision in decisions])
-
-
-def _oldest_first(decision: Decision, now: datetime) -> Decision:
-    """What goes on at once is due since it was planned: the lane takes the oldest first."""
-    resumed = decision.enrollment
-    if resumed.due_at is None or resumed.due_at > now:
-        return decision
-    return replace(decision, enrollment=replace(resumed, due_at=min(resumed.due_at, resumed.slot)))
 
 
 def prolong_hold(tx: Tx, account_id: int, mailbox_id: int, detail: str) -> None:

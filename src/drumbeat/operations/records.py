@@ -8,14 +8,14 @@ from typing import Any
 
 from drumbeat.domain.calendar import zone_named
 from drumbeat.domain.delivery import FailureReason
-from drumbeat.domain.enrollment import Enrollment, FinishedReason, State
+from drumbeat.domain.enrollment import Enrollment, FinishedReason
 from drumbeat.domain.happening import CannotSend, FinishRequested, Resumed
 from drumbeat.domain.machine import decide
 from drumbeat.domain.person import Person, PersonKind, address_hash, normalize_email, normalize_phone
 from drumbeat.operations.changes import Change, store
 from drumbeat.operations.dispatch import ADDRESS_TAKEN
 from drumbeat.operations.enrollments import finish_all
-from drumbeat.operations.mailboxes import HEALS_FOR
+from drumbeat.operations.healing import heals
 from drumbeat.store import accounts, enrollments, people
 from drumbeat.store.database import Tx
 
@@ -82,14 +82,9 @@ def _give_up_address(tx: Tx, contact: Person) -> None:
 def resume_filled(tx: Tx, account_id: int, kind: PersonKind, id: int) -> None:
     """The person's fields changed: what lacked values for merge tags is tried again."""
     ids = enrollments.ongoing_of_person(tx, account_id, kind, id, [])
-    lacking = [e for e in enrollments.lock(tx, account_id, ids) if _waits_for(e, FailureReason.MISSING_MERGE_TAGS, tx)]
+    locked = enrollments.lock(tx, account_id, ids)
+    lacking = [e for e in locked if heals(e, FailureReason.MISSING_MERGE_TAGS, tx.now)]
     store(tx, account_id, [Change(decide(e, Resumed(), tx.now), e.revision) for e in lacking])
-
-
-def _waits_for(enrollment: Enrollment, reason: FailureReason, tx: Tx) -> bool:
-    """Whether it is blocked for this reason, and not for so long that only a person may lift it."""
-    is_blocked = enrollment.state is State.BLOCKED and enrollment.failure_reason is reason
-    return is_blocked and enrollment.ready_at >= tx.now - HEALS_FOR
 
 
 def _checked(hash_key: bytes, account_id: int, fields: PersonFields) -> dict[str, Any]:
@@ -136,7 +131,7 @@ def _meets_another(enrollment: Enrollment, taken: frozenset[int]) -> bool:
 def _on_new_address(tx: Tx, enrollment: Enrollment, taken: frozenset[int]) -> CannotSend | Resumed | None:
     if _meets_another(enrollment, taken):
         return None if enrollment.letter_is_out else CannotSend(FailureReason.RECIPIENT_INVALID, ADDRESS_TAKEN)
-    return Resumed() if _waits_for(enrollment, FailureReason.RECIPIENT_INVALID, tx) else None
+    return Resumed() if heals(enrollment, FailureReason.RECIPIENT_INVALID, tx.now) else None
 
 
 def delete_person(tx: Tx, account_id: int, kind: PersonKind, id: int) -> None:

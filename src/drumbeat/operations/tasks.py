@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from drumbeat.domain.happening import TaskCompleted, TaskDeleted
-from drumbeat.domain.machine import decide
 from drumbeat.domain.task import Task
-from drumbeat.operations.changes import Change, store
+from drumbeat.operations.changes import apply
 from drumbeat.store import enrollments, tasks
 from drumbeat.store.database import Tx
 
@@ -29,6 +28,5 @@ def delete(tx: Tx, account_id: int, task_id: int) -> None:
 def _tell(tx: Tx, task: Task, event: TaskCompleted | TaskDeleted) -> None:
     if task.enrollment_id is None:
         return
-    locked = enrollments.lock(tx, task.account_id, [task.enrollment_id])
-    changes = [Change(decide(e, event, tx.now), e.revision) for e in locked]
-    store(tx, task.account_id, changes)
+    for enrollment in enrollments.lock(tx, task.account_id, [task.enrollment_id]):
+        apply(tx, enrollment, event)

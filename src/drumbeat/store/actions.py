@@ -25,5 +25,5 @@ def list_of(snapshot: Snapshot, account_id: int, ids: Sequence[int]) -> dict[int
 _ADD = Insertion("actions", "account_id int, enrollment_id int, position int, executed_at bigint, task_id int")
 _LIST = Statement("""
     SELECT a.enrollment_id, a.position, a.executed_at, a.task_id FROM {sought: id int} AS sought
-    JOIN actions a ON a.account_id = :account_id AND a.enrollment_id = sought.id
+    JOIN actions a ON a.account_id = :account_id AND {key: a.enrollment_id = sought.id}
 """)

@@ -53,19 +53,21 @@ class Statement:
 
     `:name` is a parameter. `{name: column type, ...}` is a table made of one JSON parameter (a list of
     rows): a batch travels as one value. `{lock}` is FOR UPDATE and `{skip locked}` FOR UPDATE SKIP
-    LOCKED on PostgreSQL; on SQLite the writer is alone anyway. `{in: subselect}` compares with an array
-    on PostgreSQL, where IN could fall into a sequential scan under a generic plan.
+    LOCKED on PostgreSQL; on SQLite the writer is alone anyway. `{in: subselect :in}` compares with an
+    array on PostgreSQL, where IN could fall into a sequential scan under a generic plan, and for the same
+    reason `{key: table.column = batch.column}` joins a batch by its keys and names them as an array too.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.batches = frozenset(re.findall(r"\{(\w+):\s", text)) - {"in"}
+        self.batches = frozenset(re.findall(r"\{(\w+):\s", text)) - {"in", "key"}
 
     @cached_property
     def sqlite(self) -> str:
         """The text for sqlite3."""
         text = re.sub(r"\{lock[^}]*\}|\{skip locked[^}]*\}", "", self.text)
         text = re.sub(r"\{in:\s(.*?) :in\}", r"IN (\1)", text, flags=re.DOTALL)
+        text = re.sub(r"\{key: ([^}]*)\}", r"\1", text)
         return re.sub(r"\{(\w+): ([^}]*)\}", lambda m: _json_each(m[1], m[2]), text)
 
     @cached_property
@@ -75,6 +77,8 @@ class Statement:
         text = re.sub(r"\{lock( OF \w+)?\}", r"FOR UPDATE\1", text)
         text = re.sub(r"\{skip locked( OF \w+)?\}", r"FOR UPDATE\1 SKIP LOCKED", text)
         text = re.sub(r"\{in:\s(.*?) :in\}", r"= ANY(ARRAY(\1))", text, flags=re.DOTALL)
+        batches = {m[3]: _json_array(m[1], m[2]) for m in re.finditer(r"\{(\w+): ([^}]*)\} AS (\w+)", text)}
+        text = re.sub(r"\{key: (\S+) = (\w+)\.(\w+)\}", lambda m: _keyed(m[1], m[2], m[3], batches[m[2]]), text)
         text = re.sub(r"\{(\w+): ([^}]*)\}", lambda m: _json_array(m[1], m[2]), text)
         return re.sub(r"(?<!:):(\w+)", r"%(\1)s", text)
 
@@ -91,6 +95,10 @@ def _json_array(name: str, columns: str) -> str:
         value = f"(value ->> {i})"
         picked.append(f"{value if kind == 'text' else f'{value}::{kind}'} AS {label}")
     return f"(SELECT {', '.join(picked)} FROM jsonb_array_elements(:{name}::jsonb))"
+
+
+def _keyed(column: str, alias: str, key: str, batch: str) -> str:
+    return f"{column} = {alias}.{key} AND {column} = ANY(ARRAY(SELECT {key} FROM {batch} AS keys))"
 
 
 class Insertion:

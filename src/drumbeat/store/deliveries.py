@@ -106,7 +106,8 @@ def pass_point_of_no_return(
 ) -> list[Key]:
     """Which of the letters that stand ready (enrollment, position, attempt, SHA-256) may have their final dot.
 
-    The enrollments' rows must be locked: every stop writes them, so this is where stop and send meet.
+    The enrollments' rows must be locked: every stop writes them, so this is where stop and send meet. The
+    first letter to pass binds its enrollment to the mailbox, for good.
     """
     granted = tx.all(
         _PASS,
@@ -225,7 +226,7 @@ _COLUMNS = ", ".join(
     f"d.{column.split()[0]}" for column in f"{_TYPED}, transmitting_at bigint, settled_at bigint".split(", ")
 )
 _KEY = "enrollment_id int, position int, attempt int"
-_IS_IT = """deliveries.account_id = :account_id AND deliveries.enrollment_id = {0}.enrollment_id
+_IS_IT = """deliveries.account_id = :account_id AND {{key: deliveries.enrollment_id = {0}.enrollment_id}}
         AND deliveries.position = {0}.position AND deliveries.attempt = {0}.attempt"""
 _CLAIM_QUEUED = Statement(f"""
     UPDATE deliveries SET status = 'claimed', lease_token = :token, lease_until = :lease_until, claimed_at = :now
@@ -235,13 +236,13 @@ _CLAIM_QUEUED = Statement(f"""
 """)
 _OF_STEPS = Statement(f"""
     SELECT {_COLUMNS} FROM {{sought: enrollment_id int, position int}} AS sought
-    JOIN deliveries d ON d.account_id = :account_id AND d.enrollment_id = sought.enrollment_id
+    JOIN deliveries d ON d.account_id = :account_id AND {{key: d.enrollment_id = sought.enrollment_id}}
         AND d.position = sought.position
     ORDER BY d.enrollment_id, d.position, d.attempt
 """)
 _LAST_ACCEPTED = Statement(f"""
     SELECT {_COLUMNS} FROM {{sought: id int}} AS sought
-    JOIN deliveries d ON d.account_id = :account_id AND d.enrollment_id = sought.id AND d.status = 'accepted'
+    JOIN deliveries d ON d.account_id = :account_id AND {{key: d.enrollment_id = sought.id}} AND d.status = 'accepted'
     ORDER BY d.enrollment_id, d.position, d.attempt
 """)
 _OF_ENROLLMENT = Statement(f"""
@@ -249,11 +250,12 @@ _OF_ENROLLMENT = Statement(f"""
     WHERE d.account_id = :account_id AND d.enrollment_id = :enrollment_id ORDER BY d.position, d.attempt
 """)
 _PASS = Statement(f"""
-    UPDATE enrollments SET status = 'in_progress', revision = enrollments.revision + 1, updated_at = :now
+    UPDATE enrollments SET status = 'in_progress', revision = enrollments.revision + 1, updated_at = :now,
+        mailbox_id = coalesce(enrollments.mailbox_id, :mailbox_id)
     FROM {{ready: {_KEY}, sha256 text}} AS ready
-    JOIN deliveries d ON d.account_id = :account_id AND d.enrollment_id = ready.enrollment_id
+    JOIN deliveries d ON d.account_id = :account_id AND {{key: d.enrollment_id = ready.enrollment_id}}
         AND d.position = ready.position AND d.attempt = ready.attempt
-    WHERE enrollments.account_id = :account_id AND enrollments.id = ready.enrollment_id
+    WHERE enrollments.account_id = :account_id AND {{key: enrollments.id = ready.enrollment_id}}
         AND enrollments.position = ready.position
         AND enrollments.state = 'active' AND enrollments.status = 'scheduled'
         AND d.status = 'claimed' AND d.lease_token = :token AND d.lease_until > :now

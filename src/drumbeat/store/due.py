@@ -111,7 +111,7 @@ _PLAN = Statement("""
     UPDATE due SET lane_id = planned.lane_id, due_at = planned.due_at, attempt = planned.attempt,
         first_tried_at = planned.first_tried_at, lease_until = NULL, lease_token = NULL
     FROM {planned: enrollment_id int, lane_id int, due_at bigint, attempt int, first_tried_at bigint} AS planned
-    WHERE due.account_id = :account_id AND due.enrollment_id = planned.enrollment_id
+    WHERE due.account_id = :account_id AND {key: due.enrollment_id = planned.enrollment_id}
 """)
 _REMOVE = Statement("""
     DELETE FROM due WHERE account_id = :account_id
@@ -128,7 +128,7 @@ _RENEW = Statement("""
 """)
 _ATTEMPTS = Statement("""
     SELECT d.enrollment_id, d.lane_id, d.attempt, d.first_tried_at FROM {sought: id int} AS sought
-    JOIN due d ON d.account_id = :account_id AND d.enrollment_id = sought.id
+    JOIN due d ON d.account_id = :account_id AND {key: d.enrollment_id = sought.id}
 """)
 _COUNTS = Statement("""
     SELECT lane_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -64,58 +65,19 @@ def lock(tx: Tx, account_id: int, ids: Collection[int]) -> list[Enrollment]:
 
     They are read by a second statement: one that waits for a lock still sees the joined rows of before.
     """
-    lock_rows(tx, account_id, ids)
+    tx.lock(_LOCK, account_id=account_id, sought=[[id] for id in sorted(ids)])
     return find_many(tx, account_id, sorted(ids))
 
 
-def lock_rows(tx: Tx, account_id: int, ids: Collection[int]) -> None:
-    """Lock enrollments in key order without reading them: where stop and send meet."""
-    tx.lock(_LOCK, account_id=account_id, sought=[[id] for id in sorted(ids)])
+def lock_revisions(tx: Tx, account_id: int, ids: Collection[int]) -> dict[int, int]:
+    """Lock enrollments in key order, where stop and send meet, and tell only their revisions, by id."""
+    rows = tx.all(_LOCK, account_id=account_id, sought=[[id] for id in sorted(ids)])
+    return {row[0]: row[1] for row in rows}
 
 
 def find_many(snapshot: Snapshot, account_id: int, ids: Sequence[int]) -> list[Enrollment]:
     """Those of these enrollments that exist, by id."""
     return load(snapshot, account_id, snapshot.all(_FIND, account_id=account_id, sought=[[id] for id in ids]))
-
-
-def list_page(
-    snapshot: Snapshot,
-    account_id: int,
-    *,
-    ids: Sequence[int] | None = None,
-    resource_type: PersonKind | None = None,
-    resource_ids: Sequence[int] | None = None,
-    after: int = 0,
-    descending: bool = False,
-    skip: int = 0,
-    limit: int,
-) -> list[Enrollment]:
-    """A page of enrollments by id; only the (account, id) index is walked to skip, or the people's to find some."""
-    where = ["e.account_id = :account_id"]
-    if after:
-        where.append("e.id < :after" if descending else "e.id > :after")
-    if ids is not None:
-        where.append("e.id {in: SELECT id FROM {named: id int} AS named :in}")
-    if resource_ids is None and resource_type is not None:
-        # Not the people's index: it would gather all of a kind and sort them for each page.
-        where.append("e.resource_type || '' = :resource_type")
-    if resource_ids is not None:
-        where.append("e.resource_type IN ('lead', 'contact')" if resource_type is None else _OF_KIND)
-        where.append("e.resource_id {in: SELECT id FROM {sought: id int} AS sought :in}")
-    order = "DESC" if descending else "ASC"
-    statement = _page_statement(" AND ".join(where), order)
-    parameters: dict[str, Any] = {"account_id": account_id, "skip": skip, "limit": limit}
-    if after:
-        parameters["after"] = after
-    if ids is not None:
-        parameters["named"] = [[id] for id in ids]
-    if resource_type is not None:
-        parameters["resource_type"] = resource_type.value
-    if resource_ids is not None:
-        parameters["sought"] = [[id] for id in resource_ids]
-    listed = [row[0] for row in snapshot.all(statement, **parameters)]
-    found = {enrollment.id: enrollment for enrollment in find_many(snapshot, account_id, listed)}
-    return [found[id] for id in listed]
 
 
 def ongoing_of_person(
@@ -133,23 +95,26 @@ def ongoing_of_address(snapshot: Snapshot, account_id: int, address_hash: str) -
     return [row[0] for row in rows]
 
 
-def blocked_by_mailbox(
+def list_blocked(
     snapshot: Snapshot,
     account_id: int,
-    mailbox_id: int,
     reason: FailureReason,
     planned_since: datetime,
     *,
+    mailbox_id: int | None = None,
+    actor_id: int | None = None,
     after: int,
     limit: int,
 ) -> list[int]:
-    """Ids of enrollments blocked for `reason` that send from this mailbox, planned since then, by id."""
+    """Ids of enrollments blocked for `reason`, planned since then, by id: those that send from this mailbox,
+    for this actor, or (neither named) all of the account."""
     rows = snapshot.all(
-        _BLOCKED_BY_MAILBOX,
+        _BLOCKED,
         account_id=account_id,
-        mailbox_id=mailbox_id,
         reason=reason.value,
         since=to_stamp(planned_since),
+        mailbox_id=mailbox_id or _ANY,
+        actor_id=actor_id or _ANY,
         after=after,
         limit=limit,
     )
@@ -184,11 +149,6 @@ def latest_in_sequences(
     )
 
 
-def bind_mailbox(tx: Tx, account_id: int, mailbox_id: int, ids: Sequence[int]) -> None:
-    """Bind enrollments to the mailbox of their first letter, for good."""
-    tx.run(_BIND, account_id=account_id, mailbox_id=mailbox_id, sought=[[id] for id in ids])
-
-
 def list_waiting(snapshot: Snapshot, account_id: int, sequence_id: int, after: int, limit: int) -> list[Enrollment]:
     """Ongoing enrollments that run this sequence, by id: for carrying a change to them in batches."""
     rows = snapshot.all(_WAITING, account_id=account_id, sequence_id=sequence_id, after=after, limit=limit)
@@ -214,6 +174,22 @@ def load(snapshot: Snapshot, account_id: int, rows: Rows) -> list[Enrollment]:
             plan = plans[key] = Plan(steps, rhythm, sequence.paused_at is not None, row.task_zone)
         loaded.append(_enrollment(row, plan))
     return loaded
+
+
+def with_live_plans(snapshot: Snapshot, account_id: int, held: Sequence[Enrollment]) -> list[Enrollment]:
+    """Enrollments read a while ago, with what is live in their plans (pause, windows, holidays) as of now."""
+    found = sequences.find_many(snapshot, account_id, sorted({e.subject.runs_sequence_id for e in held}))
+    plans: dict[tuple[Any, ...], Plan] = {}
+    live = []
+    for enrollment in held:
+        subject, plan = enrollment.subject, enrollment.plan
+        key = (subject.runs_sequence_id, subject.zone, subject.recipient_zone, id(plan))
+        if key not in plans:
+            sequence = found[subject.runs_sequence_id]
+            rhythm = sequence.rhythm(subject.zone, subject.recipient_zone)
+            plans[key] = replace(plan, rhythm=rhythm, paused=sequence.paused_at is not None)
+        live.append(replace(enrollment, plan=plans[key]))
+    return live
 
 
 def _enrollment(row: Record, plan: Plan) -> Enrollment:
@@ -309,7 +285,7 @@ _ASSIGNMENTS = ", ".join(f"{name} = saved.{name}" for name, _ in (c.split() for 
 _SAVE = Statement(f"""
     UPDATE enrollments SET {_ASSIGNMENTS}
     FROM {{saved: {_STATE}, id int, read_at int}} AS saved
-    WHERE enrollments.account_id = :account_id AND enrollments.id = saved.id
+    WHERE enrollments.account_id = :account_id AND {{key: enrollments.id = saved.id}}
         AND enrollments.revision = saved.read_at
     RETURNING enrollments.id
 """)
@@ -327,10 +303,10 @@ _AROUND = """
 """
 _FIND = Statement(f"""
     SELECT {_COLUMNS} FROM {{sought: id int}} AS sought
-    JOIN enrollments e ON e.account_id = :account_id AND e.id = sought.id {_AROUND} ORDER BY e.id
+    JOIN enrollments e ON e.account_id = :account_id AND {{key: e.id = sought.id}} {_AROUND} ORDER BY e.id
 """)
 _LOCK = Statement("""
-    SELECT e.id FROM enrollments e
+    SELECT e.id, e.revision FROM enrollments e
     WHERE e.account_id = :account_id AND e.id {in: SELECT id FROM {sought: id int} AS sought :in}
     ORDER BY e.id {lock}
 """)
@@ -343,10 +319,12 @@ _OF_ADDRESS = Statement("""
     SELECT id FROM enrollments
     WHERE account_id = :account_id AND address_hash = :address_hash AND state <> 'finished' ORDER BY id
 """)
-_BLOCKED_BY_MAILBOX = Statement("""
+_ANY = 0
+_BLOCKED = Statement("""
     SELECT e.id FROM enrollments e JOIN users u ON u.account_id = e.account_id AND u.id = e.actor_id
     WHERE e.account_id = :account_id AND e.state = 'blocked' AND e.failure_reason = :reason
-        AND coalesce(e.mailbox_id, u.mailbox_id) = :mailbox_id AND e.ready_at >= :since AND e.id > :after
+        AND :mailbox_id IN (0, coalesce(e.mailbox_id, u.mailbox_id)) AND :actor_id IN (0, e.actor_id)
+        AND e.ready_at >= :since AND e.id > :after
     ORDER BY e.id LIMIT :limit
 """)
 _SEQUENCES_OF_ADDRESS = Statement("""
@@ -363,17 +341,13 @@ _LATEST = Statement(f"""
     SELECT sought.person_id, e.id, e.state, e.created_at, e.finished_reason
     FROM {{people: person_id int, address_hash text}} AS sought
     JOIN enrollments e ON e.account_id = :account_id AND e.resource_type = :kind
-        AND e.resource_id = sought.person_id AND {_IN_SEQUENCES}
+        AND {{key: e.resource_id = sought.person_id}} AND {_IN_SEQUENCES}
     UNION
     SELECT known.person_id, e.id, e.state, e.created_at, e.finished_reason
     FROM {{people: person_id int, address_hash text}} AS known
-    JOIN enrollments e ON e.account_id = :account_id AND e.address_hash = known.address_hash AND {_IN_SEQUENCES}
+    JOIN enrollments e ON e.account_id = :account_id AND {{key: e.address_hash = known.address_hash}}
+        AND {_IN_SEQUENCES}
     ORDER BY 2 DESC
-""")
-_BIND = Statement("""
-    UPDATE enrollments SET mailbox_id = :mailbox_id
-    WHERE account_id = :account_id AND mailbox_id IS NULL
-        AND id {in: SELECT id FROM {sought: id int} AS sought :in}
 """)
 _WAITING = Statement(f"""
     SELECT {_COLUMNS} FROM enrollments e {_AROUND}
@@ -381,17 +355,3 @@ _WAITING = Statement(f"""
         AND e.id > :after
     ORDER BY e.id LIMIT :limit
 """)
-
-
-_OF_KIND = "e.resource_type = :resource_type"
-
-
-def _page_statement(where: str, order: str) -> Statement:
-    found = _PAGES.get((where, order))
-    if found is None:
-        text = f"SELECT e.id FROM enrollments e WHERE {where} ORDER BY e.id {order} LIMIT :limit OFFSET :skip"
-        found = _PAGES[where, order] = Statement(text)
-    return found
-
-
-_PAGES: dict[tuple[str, str], Statement] = {}

@@ -108,7 +108,7 @@ _COUNT = Statement("""
     INSERT INTO sequence_counts (account_id, sequence_id, variant, fact, total)
     SELECT :account_id, e.sequence_id, coalesce(e.variant, ''), v.fact, count(*)
     FROM {told: enrollment_id int, revision int, number int} AS told
-    JOIN events v ON v.account_id = :account_id AND v.enrollment_id = told.enrollment_id
+    JOIN events v ON v.account_id = :account_id AND {key: v.enrollment_id = told.enrollment_id}
         AND v.revision = told.revision AND v.number = told.number
     JOIN enrollments e ON e.account_id = :account_id AND e.id = told.enrollment_id
     GROUP BY e.sequence_id, coalesce(e.variant, ''), v.fact

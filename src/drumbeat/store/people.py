@@ -149,13 +149,13 @@ _NAME_CONTACTS = Statement("""
 """)
 _FIND = Statement(f"""
     SELECT {_SELECTED} FROM {{sought: kind text, id int}} AS sought
-    JOIN people p ON p.account_id = :account_id AND p.kind = sought.kind AND p.id = sought.id
+    JOIN people p ON p.account_id = :account_id AND p.kind = sought.kind AND {{key: p.id = sought.id}}
 """)
 _CONTACTS = Statement("""
     SELECT sought.address_hash, p.id, p.first_name, p.last_name, p.phone, p.time_zone, s.cause
     FROM {sought: address_hash text} AS sought
-    LEFT JOIN suppressions s ON s.account_id = :account_id AND s.address_hash = sought.address_hash
-    LEFT JOIN contact_addresses c ON c.account_id = :account_id AND c.address_hash = sought.address_hash
+    LEFT JOIN suppressions s ON s.account_id = :account_id AND {key: s.address_hash = sought.address_hash}
+    LEFT JOIN contact_addresses c ON c.account_id = :account_id AND {key: c.address_hash = sought.address_hash}
     LEFT JOIN people p ON p.account_id = :account_id AND p.kind = 'contact' AND p.id = c.contact_id
 """)
 _FILL = Statement("""
@@ -165,7 +165,7 @@ _FILL = Statement("""
         phone = coalesce(nullif(people.phone, ''), filled.phone),
         updated_at = :now
     FROM {filled: id int, first_name text, last_name text, phone text} AS filled
-    WHERE people.account_id = :account_id AND people.kind = 'contact' AND people.id = filled.id
+    WHERE people.account_id = :account_id AND people.kind = 'contact' AND {key: people.id = filled.id}
 """)
 _SAVE = Statement(f"""
     UPDATE people SET
@@ -174,7 +174,7 @@ _SAVE = Statement(f"""
         address_hash = saved.address_hash, phone = saved.phone, time_zone = saved.time_zone,
         custom = saved.custom, owner_id = saved.owner_id, updated_at = saved.updated_at
     FROM {{saved: {_TYPED}}} AS saved
-    WHERE people.account_id = :account_id AND people.kind = saved.kind AND people.id = saved.id
+    WHERE people.account_id = :account_id AND people.kind = saved.kind AND {{key: people.id = saved.id}}
 """)
 _DELETE = Statement("DELETE FROM people WHERE account_id = :account_id AND kind = :kind AND id = :id")
 _FORGET_ADDRESS = Statement("""

@@ -139,7 +139,7 @@ _PAUSED_AFTER = Statement("""
 """)
 _LEASED = Statement("""
     SELECT d.enrollment_id FROM {sought: id int} AS sought
-    JOIN due d ON d.account_id = :account_id AND d.enrollment_id = sought.id
+    JOIN due d ON d.account_id = :account_id AND {key: d.enrollment_id = sought.id}
     WHERE d.lease_until >= :now
 """)
 _CARRIED = Statement(f"UPDATE replans SET after_enrollment_id = :after {_WHERE}")

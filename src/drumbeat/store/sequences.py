@@ -259,7 +259,7 @@ _FIND_VERSIONS = Statement("""
 _ASSIGNED = Statement("""
     SELECT v.address_hash, v.variant FROM {sought: address_hash text} AS sought
     JOIN variants v ON v.account_id = :account_id AND v.experiment = :experiment
-        AND v.address_hash = sought.address_hash
+        AND {key: v.address_hash = sought.address_hash}
 """)
 _ASSIGN = Statement("""
     INSERT INTO variants (account_id, experiment, address_hash, variant, created_at)

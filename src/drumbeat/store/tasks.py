@@ -97,7 +97,7 @@ _ADD = Insertion("tasks", _TYPED)
 _GET = Statement(f"SELECT {_COLUMNS} FROM tasks t WHERE t.account_id = :account_id AND t.id = :id")
 _FIND = Statement(f"""
     SELECT {_COLUMNS} FROM {{sought: id int}} AS sought
-    JOIN tasks t ON t.account_id = :account_id AND t.id = sought.id
+    JOIN tasks t ON t.account_id = :account_id AND {{key: t.id = sought.id}}
 """)
 _LIST_OPEN = Statement(f"""
     SELECT {_COLUMNS} FROM tasks t

@@ -52,7 +52,7 @@ _SUPPRESS = Statement("""
 """)
 _SUPPRESSED = Statement("""
     SELECT s.address_hash FROM {sought: address_hash text} AS sought
-    JOIN suppressions s ON s.account_id = :account_id AND s.address_hash = sought.address_hash
+    JOIN suppressions s ON s.account_id = :account_id AND {key: s.address_hash = sought.address_hash}
 """)
 _UNDELIVERABLE = Statement("""
     INSERT INTO undeliverable_addresses (account_id, address_hash, detail, created_at)
@@ -61,5 +61,5 @@ _UNDELIVERABLE = Statement("""
 """)
 _FIND_UNDELIVERABLE = Statement("""
     SELECT u.address_hash, u.detail FROM {sought: address_hash text} AS sought
-    JOIN undeliverable_addresses u ON u.account_id = :account_id AND u.address_hash = sought.address_hash
+    JOIN undeliverable_addresses u ON u.account_id = :account_id AND {key: u.address_hash = sought.address_hash}
 """)

@@ -32,7 +32,7 @@ from drumbeat.http.sell_v2.shapes import ALTERNATIVES, EnrollmentData, FinishDat
 from drumbeat.operations import enrollments as operations
 from drumbeat.operations.enrollments import EnrollRequest
 from drumbeat.operations.views import EnrollmentView, view
-from drumbeat.store import enrollments
+from drumbeat.store import enrollment_pages, enrollments
 from drumbeat.store.database import Snapshot, Tx
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_ID)]
@@ -123,7 +123,7 @@ class _Listing:
 
     def find(self, snapshot: Snapshot, account_id: int) -> list[Enrollment]:
         """The page, and one more if there is a next one."""
-        return enrollments.list_page(
+        return enrollment_pages.list_page(
             snapshot,
             account_id,
             ids=self.ids,
