@@ -9,7 +9,8 @@ from typing import Any
 
 from drumbeat.domain.sequence import Sequence, SequenceStatus
 from drumbeat.store import sequences
-from drumbeat.store.database import Snapshot, Statement, to_stamp
+from drumbeat.store.database import Snapshot, to_stamp
+from drumbeat.store.statement import Statement
 
 OUT = ("transmitting", "unknown")
 

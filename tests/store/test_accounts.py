@@ -7,12 +7,11 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.exc import IntegrityError
 
 from drumbeat.domain.account import Role, UnknownMeans, UserStatus
 from drumbeat.domain.errors import NotFound
 from drumbeat.store import accounts, lanes
-from drumbeat.store.database import Database, Tx
+from drumbeat.store.database import BrokenRule, Database, Tx
 from drumbeat.testing.clock import FrozenClock
 from tests.store.tenants import Tenant
 
@@ -124,12 +123,12 @@ class TestLogins:
 
     def test_an_address_key_signs_in_once(self, tx: Tx) -> None:
         accounts.add_login(tx, "sam@example.com", "sam@example.com", "one")
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             accounts.add_login(tx, "SAM@example.com", "sam@example.com", "two")
 
     def test_a_login_works_in_several_accounts_and_once_in_each(self, tx: Tx, us: Tenant, rival: Tenant) -> None:
         id = accounts.add_login(tx, "sam@example.com", "sam@example.com", "argon")
         for account_id in (us.account_id, rival.account_id):
             accounts.add_user(tx, account_id, name="Sam", email="sam@example.com", role=Role.AGENT, login_id=id)
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             accounts.add_user(tx, us.account_id, name="Twin", email="x@example.com", role=Role.AGENT, login_id=id)

@@ -11,7 +11,8 @@ from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.operations.execute import ContactInput, execute
 from drumbeat.operations.sequences import carry_replan, set_status
 from drumbeat.store import due, lanes, replans
-from drumbeat.store.database import Database, Statement
+from drumbeat.store.database import Database
+from drumbeat.store.statement import Statement
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import House, letter, open_house
 

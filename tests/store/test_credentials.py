@@ -4,12 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from drumbeat.domain.access import Credential, CredentialKind
 from drumbeat.domain.account import UserStatus
 from drumbeat.store import accounts, credentials
-from drumbeat.store.database import Database, Tx, to_stamp
+from drumbeat.store.database import BrokenRule, Database, Tx, to_stamp
 from drumbeat.testing.clock import FrozenClock
 from tests.store.tenants import Tenant
 
@@ -49,7 +48,7 @@ def test_another_account_with_the_same_ids_sees_and_ends_none(tx: Tx, us: Tenant
 
 
 def test_a_credential_of_another_account_s_user_cannot_be_written(tx: Tx, us: Tenant) -> None:
-    with pytest.raises(IntegrityError):
+    with pytest.raises(BrokenRule):
         made(tx, us, user_id=99)
 
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from drumbeat.domain.account import UserStatus
 from drumbeat.domain.delivery import DeliveryStatus
@@ -13,8 +12,9 @@ from drumbeat.domain.enrollment import ActionStatus, State
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.store import accounts, deliveries, due, enrollments, mailboxes, sequences, unsubscribes
-from drumbeat.store.database import Statement, Tx
+from drumbeat.store.database import BrokenRule, Tx
 from drumbeat.store.deliveries import Delivery, Key, Settled
+from drumbeat.store.statement import Statement
 from tests.store.tenants import Tenant, delivery, enrolled
 
 QUEUED, CLAIMED, TRANSMITTING = DeliveryStatus.QUEUED, DeliveryStatus.CLAIMED, DeliveryStatus.TRANSMITTING
@@ -88,7 +88,7 @@ class TestTheLastNet:
     ) -> None:
         enrolled(tx, us)
         deliveries.add(tx, [delivery(us, tx.now, status=first)])
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             deliveries.add(tx, [delivery(us, tx.now, attempt=1, status=second)])
 
     def test_refused_ones_leave_room_and_other_steps_do_not_matter(self, tx: Tx, us: Tenant) -> None:
@@ -100,7 +100,7 @@ class TestTheLastNet:
         assert [each.status for each in kept] == [REFUSED, REFUSED, ACCEPTED, UNKNOWN]
 
     def test_nobody_s_letter_cannot_be_written(self, tx: Tx, us: Tenant) -> None:
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             deliveries.add(tx, [delivery(us, tx.now, 404)])
 
 
@@ -265,7 +265,7 @@ def test_another_account_with_the_same_ids_sees_and_changes_nothing(tx: Tx, us: 
 
 def test_a_status_nobody_knows_cannot_be_written(tx: Tx, us: Tenant) -> None:
     claimed(tx, us)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(BrokenRule):
         tx.run(
             Statement("UPDATE deliveries SET status = 'sent' WHERE account_id = :account_id"), account_id=us.account_id
         )

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.exc import IntegrityError
 
 from drumbeat.store import due, lanes
-from drumbeat.store.database import Database, Statement, Tx, instant_or_none
+from drumbeat.store.database import BrokenRule, Database, Tx, instant_or_none
 from drumbeat.store.due import Waiting
+from drumbeat.store.statement import Statement
 from drumbeat.testing.clock import FrozenClock
 from tests.store.tenants import Tenant, enrolled, found
 
@@ -117,7 +117,7 @@ class TestRows:
     def test_an_enrollment_is_due_once(self, tx: Tx, us: Tenant) -> None:
         enrolled(tx, us)
         again = "INSERT INTO due (account_id, enrollment_id, lane_id) VALUES (:account_id, 1, 1)"
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             tx.run(Statement(again), account_id=us.account_id)
 
     def test_one_that_ended_is_forgotten(self, tx: Tx, us: Tenant) -> None:

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from drumbeat.domain.calendar import Window
 from drumbeat.domain.delivery import FailureReason
@@ -15,7 +14,8 @@ from drumbeat.domain.person import PersonKind
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.domain.variant import Variant
 from drumbeat.store import accounts, actions, enrollment_pages, enrollments, sequences
-from drumbeat.store.database import Statement, Tx, to_stamp
+from drumbeat.store.database import BrokenRule, Tx, to_stamp
+from drumbeat.store.statement import Statement
 from tests.store.tenants import Tenant, enrolled, sequence
 
 LEAD, CONTACT = PersonKind.LEAD, PersonKind.CONTACT
@@ -88,7 +88,7 @@ class TestKeeping:
         assert enrollments.lock_revisions(tx, rival.account_id, {1}) == {}
 
     def test_a_version_that_was_never_published_cannot_run(self, tx: Tx, us: Tenant) -> None:
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             enrolled(tx, us, version=2)
 
 
@@ -104,7 +104,7 @@ class TestActions:
     def test_a_step_is_done_once(self, tx: Tx, us: Tenant) -> None:
         enrolled(tx, us)
         actions.add(tx, us.account_id, [(1, Done(0, tx.now, None))])
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             actions.add(tx, us.account_id, [(1, Done(0, tx.now, None))])
 
 
@@ -127,7 +127,7 @@ class TestOneOngoingRun:
         another = sequence(tx, us.account_id, us.owner_id, "Coffee")
         enrolled(tx, us, 1)
         subject = {key: another.id if value == "another" else value for key, value in second.items()}
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             enrolled(tx, us, 2, **{"resource_id": 1, "address_hash": "hash-1"} | subject)
 
     def test_who_shares_neither_person_nor_address_nor_sequence_is_welcome(self, tx: Tx, us: Tenant) -> None:
@@ -149,13 +149,13 @@ class TestOneOngoingRun:
     def test_a_blocked_run_does_not(self, tx: Tx, us: Tenant) -> None:
         first = enrolled(tx, us, 1)
         enrollments.save(tx, us.account_id, [(replace(first, state=State.BLOCKED, revision=1), 0)])
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             enrolled(tx, us, 2, resource_id=1, address_hash="hash-1")
 
     def test_moving_to_an_address_where_the_sequence_runs_is_refused(self, tx: Tx, us: Tenant) -> None:
         enrolled(tx, us, 1)
         enrolled(tx, us, 2)
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             enrollments.readdress(tx, us.account_id, "hash-1", [2])
 
 

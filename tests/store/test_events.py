@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.exc import IntegrityError
 
 from drumbeat.domain.event import Event, Fact
 from drumbeat.domain.variant import Variant
 from drumbeat.store import events
-from drumbeat.store.database import Database, Statement, Tx, to_stamp
+from drumbeat.store.database import BrokenRule, Database, Tx, to_stamp
+from drumbeat.store.statement import Statement
 from tests.store.tenants import Tenant, enrolled, found
 
 SENT, BLOCKED = Event(Fact.LETTER_SENT, {"position": 0, "detail": "250 “ok” 100 %"}), Event(Fact.BLOCKED)
@@ -30,7 +30,7 @@ class TestHistory:
 
     def test_a_revision_s_events_are_written_once(self, tx: Tx, us: Tenant) -> None:
         events.add(tx, us.account_id, [(1, 1, [SENT])])
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             events.add(tx, us.account_id, [(1, 1, [BLOCKED])])
 
     def test_another_account_with_the_same_ids_has_a_history_of_its_own(

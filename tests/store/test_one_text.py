@@ -8,15 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drumbeat.store import accounts
-from drumbeat.store.database import (
-    Database,
-    Insertion,
-    Statement,
-    from_stamp,
-    instant_or_none,
-    stamp_or_none,
-    to_stamp,
-)
+from drumbeat.store.database import Database, from_stamp, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.statement import Insertion, Statement
 
 
 class TestInstants:
@@ -61,6 +54,15 @@ class TestOneTextForBothDatabases:
         assert "id IN (SELECT id FROM (SELECT value ->> 0 AS id FROM json_each(:sought)) AS s)" in statement.sqlite
         assert "id = ANY(ARRAY(SELECT id FROM" in statement.postgresql
         assert statement.postgresql.endswith("AND x = %(x)s")
+        assert statement.batches == {"sought"}
+
+    def test_the_keys_of_a_batch_are_an_array_too_on_postgresql(self) -> None:
+        statement = Statement("SELECT t.x FROM {sought: id int, x text} AS s JOIN t ON t.a = :a AND {key: t.id = s.id}")
+        assert statement.sqlite.endswith("JOIN t ON t.a = :a AND t.id = s.id")
+        assert (
+            "t.id = s.id AND t.id = ANY(ARRAY(SELECT id FROM (SELECT (value ->> 0)::int AS id" in statement.postgresql
+        )
+        assert statement.postgresql.count("%(sought)s") == 2
         assert statement.batches == {"sought"}
 
     def test_a_batch_travels_as_one_value_with_every_type_intact(self, database: Database) -> None:

@@ -6,13 +6,12 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.exc import IntegrityError
 
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.person import PersonKind
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.store import people, unsubscribes
-from drumbeat.store.database import Tx
+from drumbeat.store.database import BrokenRule, Tx
 from tests.store.tenants import Tenant, person
 
 LEAD, CONTACT = PersonKind.LEAD, PersonKind.CONTACT
@@ -48,7 +47,7 @@ class TestKeeping:
 
     def test_an_id_is_given_once_per_kind(self, tx: Tx, us: Tenant) -> None:
         people.add(tx, [person(us, tx.now)])
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             people.add(tx, [person(us, tx.now)])
 
     def test_a_change_keeps_who_made_it_and_when(self, tx: Tx, us: Tenant) -> None:
@@ -80,7 +79,7 @@ class TestAddresses:
         self, tx: Tx, us: Tenant
     ) -> None:
         people.name_new_contacts(tx, us.account_id, [("h", 1), ("i", 2)])
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             people.name_new_contacts(tx, us.account_id, [("h", 3)])
 
     def test_a_deleted_contact_s_address_is_free_again(self, tx: Tx, us: Tenant) -> None:

@@ -14,8 +14,9 @@ import pytest
 import drumbeat.store
 from drumbeat.domain.person import PersonKind
 from drumbeat.store import enrollment_pages
-from drumbeat.store.database import Database, Insertion, Statement
+from drumbeat.store.database import Database
 from drumbeat.store.schema import metadata
+from drumbeat.store.statement import Insertion, Statement
 
 # Work for all accounts: the worker's and the operator's looks across them. Everything else names one account.
 ACROSS_ACCOUNTS = {

@@ -4,13 +4,12 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from drumbeat.domain.calendar import Holidays
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.template import Attachment, TemplateText
 from drumbeat.store import sequences, templates
-from drumbeat.store.database import Tx
+from drumbeat.store.database import BrokenRule, Tx
 from tests.store.tenants import Tenant
 
 TEXT = TemplateText("Tea for {{ person.first_name }}", "<p>100 % “tea”</p>", None)
@@ -39,7 +38,7 @@ class TestTemplates:
     def test_a_name_is_given_once_in_an_account(self, tx: Tx, us: Tenant, rival: Tenant) -> None:
         templates.add(tx, us.account_id, "Hello", TEXT, [])
         templates.add(tx, rival.account_id, "Hello", TEXT, [])
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             templates.add(tx, us.account_id, "Hello", TEXT, [])
 
     def test_another_account_with_the_same_ids_sees_and_changes_none(self, tx: Tx, us: Tenant, rival: Tenant) -> None:
@@ -86,5 +85,5 @@ class TestCalendars:
 
     def test_a_sequence_cannot_follow_another_account_s_calendar(self, tx: Tx, us: Tenant, rival: Tenant) -> None:
         id = templates.save_calendar(tx, rival.account_id, "Theirs", CHRISTMAS)
-        with pytest.raises(IntegrityError):
+        with pytest.raises(BrokenRule):
             sequences.save(tx, replace(us.sequence, calendar_id=id))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from drumbeat.domain.account import Account, Role, UnknownMeans, User, UserStatus
 from drumbeat.domain.errors import NotFound
-from drumbeat.store.database import Record, Snapshot, Statement, Tx, from_stamp, to_stamp
+from drumbeat.store.database import Snapshot, Tx, from_stamp, to_stamp
+from drumbeat.store.statement import Record, Statement
 
 
 def take_ids(tx: Tx, account_id: int, noun: str, count: int = 1) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from drumbeat.domain.enrollment import Done
-from drumbeat.store.database import Insertion, Snapshot, Statement, Tx, from_stamp, to_stamp
+from drumbeat.store.database import Snapshot, Tx, from_stamp, to_stamp
+from drumbeat.store.statement import Insertion, Statement
 
 
 def add(tx: Tx, account_id: int, done: Sequence[tuple[int, Done]]) -> None:

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from drumbeat.domain.access import Credential, CredentialKind
 from drumbeat.store.accounts import take_ids
-from drumbeat.store.database import Snapshot, Statement, Tx, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.database import Snapshot, Tx, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.statement import Statement
 
 
 def reserve_id(tx: Tx, account_id: int) -> int:
@@ -49,7 +50,7 @@ def find(snapshot: Snapshot, account_id: int, id: int) -> tuple[Credential, str,
 
 def list_all(snapshot: Snapshot, account_id: int) -> list[dict[str, object]]:
     """What may be shown of the account's credentials."""
-    return [dict(row._mapping) for row in snapshot.all(_LIST, account_id=account_id)]
+    return [row._asdict() for row in snapshot.all(_LIST, account_id=account_id)]
 
 
 def touch(tx: Tx, account_id: int, id: int, now: datetime) -> None:

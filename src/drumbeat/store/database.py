@@ -1,31 +1,40 @@
-"""The engine, Snapshot (read) and Tx (write), and all that differs between SQLite and PostgreSQL."""
+"""The engine, Snapshot (read) and Tx (write), and all that differs between SQLite and PostgreSQL.
+
+Statements go to the driver as they are: SQLAlchemy keeps the connections and makes the schema, but its own
+way of executing costs more than the driver's (docs/decisions/0014).
+"""
 
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from time import sleep
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
-from sqlalchemy import URL, Connection, Engine, Row, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+import psycopg
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from drumbeat.clock import host_now
 from drumbeat.domain.errors import DatabaseBusy, DatabaseUnsafe, DatabaseUnwritable, Unavailable
+from drumbeat.store.statement import Insertion, Record, Rows, Statement, record_of
 
 T = TypeVar("T")
-Record = Row[*tuple[Any, ...]]
-Rows = Sequence[Record]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _BUSY_FOR = 15.0  # seconds a writer waits for its turn before it answers "busy"
 _TRIES = 4
+_PREPARED = 500  # statements PostgreSQL keeps prepared for a connection: more than there are
+_COMPLAINTS = (sqlite3.Error, psycopg.Error, DBAPIError, PoolTimeout)
+_BROKEN = (sqlite3.IntegrityError, psycopg.IntegrityError)
 
 
 def to_stamp(instant: datetime) -> int:
@@ -48,99 +57,51 @@ def instant_or_none(stamp: int | None) -> datetime | None:
     return None if stamp is None else from_stamp(stamp)
 
 
-class Statement:
-    """One SQL text for both databases.
+class BrokenRule(Exception):
+    """A constraint of the schema was broken: by a twin that was quicker, or by a defect of ours.
 
-    `:name` is a parameter. `{name: column type, ...}` is a table made of one JSON parameter (a list of
-    rows): a batch travels as one value. `{lock}` is FOR UPDATE and `{skip locked}` FOR UPDATE SKIP
-    LOCKED on PostgreSQL; on SQLite the writer is alone anyway. `{in: subselect :in}` compares with an
-    array on PostgreSQL, where IN could fall into a sequential scan under a generic plan, and for the same
-    reason `{key: table.column = batch.column}` joins a batch by its keys and names them as an array too.
+    What the row held is not told: it may be an address, and this may be logged.
     """
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.batches = frozenset(re.findall(r"\{(\w+):\s", text)) - {"in", "key"}
-
-    @cached_property
-    def sqlite(self) -> str:
-        """The text for sqlite3."""
-        text = re.sub(r"\{lock[^}]*\}|\{skip locked[^}]*\}", "", self.text)
-        text = re.sub(r"\{in:\s(.*?) :in\}", r"IN (\1)", text, flags=re.DOTALL)
-        text = re.sub(r"\{key: ([^}]*)\}", r"\1", text)
-        return re.sub(r"\{(\w+): ([^}]*)\}", lambda m: _json_each(m[1], m[2]), text)
-
-    @cached_property
-    def postgresql(self) -> str:
-        """The text for psycopg."""
-        text = self.text.replace("%", "%%")
-        text = re.sub(r"\{lock( OF \w+)?\}", r"FOR UPDATE\1", text)
-        text = re.sub(r"\{skip locked( OF \w+)?\}", r"FOR UPDATE\1 SKIP LOCKED", text)
-        text = re.sub(r"\{in:\s(.*?) :in\}", r"= ANY(ARRAY(\1))", text, flags=re.DOTALL)
-        batches = {m[3]: _json_array(m[1], m[2]) for m in re.finditer(r"\{(\w+): ([^}]*)\} AS (\w+)", text)}
-        text = re.sub(r"\{key: (\S+) = (\w+)\.(\w+)\}", lambda m: _keyed(m[1], m[2], m[3], batches[m[2]]), text)
-        text = re.sub(r"\{(\w+): ([^}]*)\}", lambda m: _json_array(m[1], m[2]), text)
-        return re.sub(r"(?<!:):(\w+)", r"%(\1)s", text)
-
-
-def _json_each(name: str, columns: str) -> str:
-    picked = (f"value ->> {i} AS {column.split()[0]}" for i, column in enumerate(columns.split(", ")))
-    return f"(SELECT {', '.join(picked)} FROM json_each(:{name}))"
-
-
-def _json_array(name: str, columns: str) -> str:
-    picked = []
-    for i, column in enumerate(columns.split(", ")):
-        label, kind = column.split()
-        value = f"(value ->> {i})"
-        picked.append(f"{value if kind == 'text' else f'{value}::{kind}'} AS {label}")
-    return f"(SELECT {', '.join(picked)} FROM jsonb_array_elements(:{name}::jsonb))"
-
-
-def _keyed(column: str, alias: str, key: str, batch: str) -> str:
-    return f"{column} = {alias}.{key} AND {column} = ANY(ARRAY(SELECT {key} FROM {batch} AS keys))"
-
-
-class Insertion:
-    """Rows added to one table: executemany on SQLite, where it costs a third; one JSON value on PostgreSQL.
-
-    Columns are given as "name type, ..."; the types are PostgreSQL's.
-    """
-
-    def __init__(self, table: str, columns: str) -> None:
-        named = [column.split() for column in columns.replace("\n", " ").split(",")]
-        names = ", ".join(name for name, _ in named)
-        self.sqlite = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(named))})"
-        listed = ", ".join(f"{name} {kind}" for name, kind in named)
-        self.postgresql = Statement(f"INSERT INTO {table} ({names}) SELECT * FROM {{rows: {listed}}} AS rows")
+    def __init__(self, error: sqlite3.IntegrityError | psycopg.IntegrityError) -> None:
+        super().__init__(_said(error))
+        self.is_unique = "UNIQUE" in str(error) or getattr(error, "sqlstate", None) == "23505"
 
 
 class Snapshot:
-    """An open transaction that only reads."""
+    """An open transaction that only reads: everything as it was at one instant."""
 
-    def __init__(self, connection: Connection, clock: Callable[[Connection], datetime]) -> None:
-        self._connection = connection
-        self._clock = clock
-        self._postgresql = connection.dialect.name == "postgresql"
+    def __init__(self, cursor: Any, now: Callable[[], datetime], *, postgresql: bool) -> None:
+        self._cursor = cursor
+        self._read_now = now
+        self._postgresql = postgresql
 
     @cached_property
     def now(self) -> datetime:
         """The database's clock, read once per transaction."""
-        return self._clock(self._connection)
+        return self._read_now()
 
     def all(self, statement: Statement, **parameters: Any) -> Rows:
         """Every row."""
-        return cast(Rows, self._run(statement, parameters).fetchall())
+        self._run(statement, parameters)
+        return list(map(self._record()._make, self._cursor.fetchall()))
 
     def first(self, statement: Statement, **parameters: Any) -> Record | None:
         """The first row, or None."""
-        return cast("Record | None", self._run(statement, parameters).fetchone())
+        self._run(statement, parameters)
+        row = self._cursor.fetchone()
+        return None if row is None else self._record()._make(row)
 
-    def _run(self, statement: Statement, parameters: dict[str, Any]) -> Any:
+    def _record(self) -> Any:
+        return record_of(tuple([column[0] for column in self._cursor.description]))
+
+    def _run(self, statement: Statement, parameters: dict[str, Any]) -> None:
         for name in statement.batches:
             parameters[name] = msgspec.json.encode(parameters[name]).decode()
-        text = statement.postgresql if self._postgresql else statement.sqlite
-        return self._connection.exec_driver_sql(text, parameters)
+        try:
+            self._cursor.execute(statement.postgresql if self._postgresql else statement.sqlite, parameters)
+        except _BROKEN as error:
+            raise BrokenRule(error) from None
 
 
 class Tx(Snapshot):
@@ -148,7 +109,8 @@ class Tx(Snapshot):
 
     def run(self, statement: Statement, **parameters: Any) -> int:
         """Execute, and tell how many rows changed."""
-        return int(self._run(statement, parameters).rowcount)
+        self._run(statement, parameters)
+        return int(self._cursor.rowcount)
 
     def lock(self, statement: Statement, **parameters: Any) -> None:
         """Lock the rows a statement selects; on SQLite the writer is alone and nothing is read."""
@@ -161,8 +123,11 @@ class Tx(Snapshot):
             return
         if self._postgresql:
             self._run(insertion.postgresql, {"rows": rows})
-        else:
-            self._connection.exec_driver_sql(insertion.sqlite, list(rows))
+            return
+        try:
+            self._cursor.executemany(insertion.sqlite, rows)
+        except _BROKEN as error:
+            raise BrokenRule(error) from None
 
 
 class Database:
@@ -195,22 +160,23 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Snapshot]:
         """A transaction that only reads; on SQLite it never waits for the writer."""
-        with translated(), self.reader.connect() as connection, connection.begin():
-            yield Snapshot(connection, self._read_clock)
+        begin = "BEGIN" if self.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        with translated(), self._transaction(self.reader, begin) as (cursor, now):
+            yield Snapshot(cursor, now, postgresql=not self.is_sqlite)
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """A transaction that writes, tried once; `transact` tries again what lost a race."""
-        with translated(), self.writer.connect() as connection, connection.begin():
-            yield Tx(connection, self._read_clock)
+        with translated(), self._writing() as tx:
+            yield tx
 
     def transact(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in one transaction, whole and again if it lost a race with another one."""
         for attempt in range(1, _TRIES + 1):
             try:
-                with self.writer.connect() as connection, connection.begin():
-                    return work(Tx(connection, self._read_clock))
-            except (DBAPIError, PoolTimeout) as error:
+                with self._writing() as tx:
+                    return work(tx)
+            except (*_COMPLAINTS, BrokenRule) as error:
                 if attempt == _TRIES or not _lost_a_race(error):
                     _raise_translated(error)
                 sleep(0.01 * attempt * attempt)
@@ -221,17 +187,54 @@ class Database:
         self.writer.dispose()
         self.reader.dispose()
 
-    def _read_clock(self, connection: Connection) -> datetime:
-        if self._now is not None:
-            return self._now()
+    @contextmanager
+    def _writing(self) -> Iterator[Tx]:
+        # A writer takes SQLite's write lock at once: a read that turns into a write could not wait for it.
+        begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
+        with self._transaction(self.writer, begin) as (cursor, now):
+            yield Tx(cursor, now, postgresql=not self.is_sqlite)
+
+    @contextmanager
+    def _transaction(self, engine: Engine, begin: str) -> Iterator[tuple[Any, Callable[[], datetime]]]:
+        """A cursor in a transaction, and what tells its clock."""
+        connection = engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            now = self._begin(cursor, begin)
+            yield cursor, now
+            cursor.execute("COMMIT")
+        except BaseException:
+            _give_up(engine, connection)
+            raise
+        finally:
+            connection.close()
+
+    def _begin(self, cursor: Any, begin: str) -> Callable[[], datetime]:
         offset = "coalesce((SELECT test_clock_offset FROM installation), 0)" if self.test_clock else "0"
-        if self.is_sqlite:
-            moved = connection.exec_driver_sql(f"SELECT {offset}").scalar_one() if self.test_clock else 0
-            return host_now() + timedelta(microseconds=moved)
-        return from_stamp(connection.exec_driver_sql(_PG_CLOCK.format(offset=offset)).scalar_one())
+        if self._now is not None or self.is_sqlite:
+            cursor.execute(begin)
+            if self._now is not None or not self.test_clock:
+                return self._now or host_now
+            return lambda: host_now() + cursor.execute(f"SELECT {offset}").fetchone()[0] * _MICROSECOND
+        # The clock comes back with the answer to BEGIN, which it would take a round trip of its own to ask for.
+        cursor.execute(f"{begin}; {_PG_CLOCK.format(offset=offset)}")
+        cursor.nextset()
+        began = from_stamp(cursor.fetchone()[0])
+        return lambda: began
 
 
 _PG_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + {offset}"
+
+
+def _give_up(engine: Engine, connection: PoolProxiedConnection) -> None:
+    """Undo the transaction; a connection that is of no more use goes, and those of its age with it."""
+    driver = connection.driver_connection
+    if isinstance(driver, psycopg.Connection) and driver.closed:
+        connection.invalidate()
+        engine.dispose()
+        return
+    with suppress(*_COMPLAINTS):
+        connection.rollback()
 
 
 def _sqlite_engine(url: URL, busy_for: float, *, readers: int) -> Engine:
@@ -241,12 +244,14 @@ def _sqlite_engine(url: URL, busy_for: float, *, readers: int) -> Engine:
         pool_size=readers or 1,
         max_overflow=0,
         pool_timeout=busy_for,
+        pool_reset_on_return=None,
         hide_parameters=True,
         connect_args={"check_same_thread": False, "timeout": busy_for, "cached_statements": 512},
     )
 
     @event.listens_for(engine, "connect")
-    def _configure(connection: Any, record: ConnectionPoolEntry) -> None:
+    def _configure(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        assert isinstance(connection, sqlite3.Connection)
         connection.isolation_level = None
         for pragma in _SQLITE_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
@@ -255,7 +260,6 @@ def _sqlite_engine(url: URL, busy_for: float, *, readers: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # A writer takes the write lock at once: a read that turns into a write could not wait for it.
         connection.exec_driver_sql("BEGIN" if readers else "BEGIN IMMEDIATE")
 
     return engine
@@ -272,15 +276,28 @@ _SQLITE_PRAGMAS = (
 
 
 def _postgresql_engine(url: URL, busy_for: float, pool_size: int) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=busy_for,
+        pool_reset_on_return=None,
         hide_parameters=True,
-        isolation_level="READ COMMITTED",
         connect_args={"application_name": "drumbeat", "connect_timeout": 10},
     )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        driver = record.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        driver.autocommit = True
+        driver.prepared_max = _PREPARED
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
 
 
 @contextmanager
@@ -288,34 +305,39 @@ def translated() -> Iterator[None]:
     """Raise the database's complaints in our words."""
     try:
         yield
-    except (DBAPIError, PoolTimeout) as error:
+    except _COMPLAINTS as error:
         _raise_translated(error)
 
 
 def _raise_translated(error: Exception) -> NoReturn:
-    translation = _translation(error)
-    if translation is error:  # which must not become its own cause
+    said_by_driver = getattr(error, "orig", None) or error
+    translation = _translation(said_by_driver)
+    if translation is said_by_driver:
         raise error
     raise translation from error
 
 
 def _translation(error: Exception) -> Exception:
-    """The database's complaint in our words; a broken constraint stays what it is: a defect of ours."""
-    said = str(getattr(error, "orig", error)).strip().split("\n")[0]
+    said = _said(error)
     if isinstance(error, PoolTimeout) or re.search(r"database is locked|database table is locked|lock timeout", said):
         return DatabaseBusy(said)
     if re.search(r"readonly|read-only|disk is full|No space left|disk I/O error|unable to open", said):
         return DatabaseUnwritable(said)
-    if isinstance(error, OperationalError):
+    if isinstance(error, (sqlite3.OperationalError, psycopg.OperationalError)):
         return Unavailable(f"The database said: {said}")
     return error
 
 
+def _said(error: Exception) -> str:
+    """The first line of the complaint: the lines behind it may tell what a row holds."""
+    return str(error).strip().split("\n")[0]
+
+
 def _lost_a_race(error: Exception) -> bool:
     """Whether the same work may go well the second time: deadlock, serialization, or a unique index."""
-    code = getattr(getattr(error, "orig", None), "sqlstate", None)
-    unique = isinstance(error, IntegrityError) and "UNIQUE" in str(error.orig).upper()
-    return code in ("40001", "40P01", "23505", "55P03") or unique
+    if isinstance(error, BrokenRule):
+        return error.is_unique
+    return getattr(error, "sqlstate", None) in ("40001", "40P01", "55P03")
 
 
 def check_promises(database: Database, *, overridden: frozenset[str] = frozenset()) -> list[str]:

@@ -6,16 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from drumbeat.store.database import (
-    Rows,
-    Snapshot,
-    Statement,
-    Tx,
-    from_stamp,
-    instant_or_none,
-    stamp_or_none,
-    to_stamp,
-)
+from drumbeat.store.database import Snapshot, Tx, from_stamp, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.statement import Rows, Statement
 
 
 @dataclass(frozen=True, slots=True)

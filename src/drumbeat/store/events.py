@@ -10,7 +10,8 @@ import msgspec
 
 from drumbeat.domain.event import Event
 from drumbeat.store.accounts import take_ids
-from drumbeat.store.database import Insertion, Rows, Snapshot, Statement, Tx, to_stamp
+from drumbeat.store.database import Snapshot, Tx, to_stamp
+from drumbeat.store.statement import Insertion, Rows, Statement
 
 STATISTICS = "statistics"
 _TOPICS = (STATISTICS,)

@@ -7,7 +7,8 @@ import secrets
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from drumbeat.domain.errors import MasterKeyMissing, MasterKeyWrong
-from drumbeat.store.database import Snapshot, Statement, Tx, to_stamp
+from drumbeat.store.database import Snapshot, Tx, to_stamp
+from drumbeat.store.statement import Statement
 
 _CANARY = "drumbeat"
 

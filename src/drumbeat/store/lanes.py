@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from drumbeat.store.database import Snapshot, Statement, Tx, to_stamp
+from drumbeat.store.database import Snapshot, Tx, to_stamp
+from drumbeat.store.statement import Statement
 
 NO_MAILBOX = 0
 

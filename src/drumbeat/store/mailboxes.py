@@ -9,7 +9,8 @@ from typing import Any
 from drumbeat.domain.errors import NotFound
 from drumbeat.store import lanes
 from drumbeat.store.accounts import take_ids
-from drumbeat.store.database import Record, Snapshot, Statement, Tx, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.database import Snapshot, Tx, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.statement import Record, Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from drumbeat.store.database import Rows, Snapshot, Statement
+from drumbeat.store.database import Snapshot
+from drumbeat.store.statement import Rows, Statement
 
 
 def enrollments_by_sequence(snapshot: Snapshot, account_id: int) -> Rows:

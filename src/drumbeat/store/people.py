@@ -9,7 +9,8 @@ import msgspec
 
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.person import Person, PersonKind
-from drumbeat.store.database import Insertion, Record, Rows, Snapshot, Statement, Tx, from_stamp, to_stamp
+from drumbeat.store.database import Snapshot, Tx, from_stamp, to_stamp
+from drumbeat.store.statement import Insertion, Record, Rows, Statement
 
 
 def add(tx: Tx, people: Sequence[Person]) -> None:

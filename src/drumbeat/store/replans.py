@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from drumbeat.store.database import (
-    Snapshot,
-    Statement,
-    Tx,
-    from_stamp,
-    instant_or_none,
-    stamp_or_none,
-    to_stamp,
-)
+from drumbeat.store.database import Snapshot, Tx, from_stamp, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.statement import Statement
 
 
 class ReplanKind(StrEnum):

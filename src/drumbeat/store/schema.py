@@ -38,15 +38,23 @@ metadata = MetaData(
 )
 
 
-def tenant_table(name: str, *items: SchemaItem, key: tuple[str, ...] = ("id",), hot: bool = False) -> Table:
-    """A table of tenants' rows, keyed by (account_id, *key); a hot one leaves room for updates in place."""
+def tenant_table(
+    name: str, *items: SchemaItem, key: tuple[str, ...] = ("id",), hot: bool = False, beside_enrollment: bool = False
+) -> Table:
+    """A table of tenants' rows, keyed by (account_id, *key); a hot one leaves room for updates in place.
+
+    The account is referred to, unless another reference vouches for it, or the row is only ever written
+    beside its enrollment's: every reference costs a look-up, and on PostgreSQL a lock, for every row.
+    """
+    references = [item for item in items if isinstance(item, ForeignKeyConstraint)]
+    vouched = beside_enrollment or any("account_id" in each.column_keys for each in references)
     return Table(
         name,
         metadata,
         Column("account_id", Integer, nullable=False),
         *items,
         PrimaryKeyConstraint("account_id", *key),
-        ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+        *([] if vouched else [ForeignKeyConstraint(["account_id"], ["accounts.id"])]),
         sqlite_with_rowid=False,
         postgresql_with=_HOT if hot else {},
     )
@@ -439,8 +447,7 @@ Index(
     postgresql_where=text("wake_at IS NOT NULL"),
 )
 
-# The narrow, hot part of an ongoing enrollment: when the engine looks at it next, and who does. It shares
-# the enrollment's key and is written with it, so a reference would only cost a look-up for every row.
+# The narrow, hot part of an ongoing enrollment: when the engine looks at it next, and who does.
 due = tenant_table(
     "due",
     Column("enrollment_id", Integer, nullable=False),
@@ -452,6 +459,7 @@ due = tenant_table(
     Column("first_tried_at", BigInteger),
     key=("enrollment_id",),
     hot=True,
+    beside_enrollment=True,
 )
 Index(
     "ix_due_lane",
@@ -541,6 +549,7 @@ events = tenant_table(
     Column("cause", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     key=("enrollment_id", "revision", "number"),
+    beside_enrollment=True,
 )
 
 # What other consumers still have to hear: one row per consumer and transaction, listing its events.
@@ -551,6 +560,7 @@ outbox = tenant_table(
     Column("events", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     key=("topic", "token"),
+    beside_enrollment=True,
 )
 
 # What account-wide things happened, and who did them: sequences paused, addresses suppressed, keys made.

@@ -22,7 +22,8 @@ from drumbeat.domain.sequence import (
     WindowZone,
 )
 from drumbeat.store.accounts import take_ids
-from drumbeat.store.database import Record, Rows, Snapshot, Statement, Tx, from_stamp, to_stamp
+from drumbeat.store.database import Snapshot, Tx, from_stamp, to_stamp
+from drumbeat.store.statement import Record, Rows, Statement
 from drumbeat.store.templates import holidays_of
 
 _MICROSECOND = timedelta(microseconds=1)

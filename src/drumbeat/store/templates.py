@@ -14,7 +14,8 @@ from drumbeat.domain.calendar import Holidays
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.template import Attachment, TemplateText
 from drumbeat.store.accounts import take_ids
-from drumbeat.store.database import Record, Snapshot, Statement, Tx, to_stamp
+from drumbeat.store.database import Snapshot, Tx, to_stamp
+from drumbeat.store.statement import Record, Statement
 
 
 @dataclass(frozen=True, slots=True)

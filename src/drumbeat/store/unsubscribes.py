@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from drumbeat.domain.unsubscribe import Suppression
-from drumbeat.store.database import Snapshot, Statement, Tx, to_stamp
+from drumbeat.store.database import Snapshot, Tx, to_stamp
+from drumbeat.store.statement import Statement
 
 
 def suppress(tx: Tx, account_id: int, address_hash: str, cause: Suppression, evidence: str) -> bool:

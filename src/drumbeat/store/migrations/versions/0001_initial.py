@@ -25,6 +25,46 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
     )
     op.create_table(
+        "due",
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("enrollment_id", sa.Integer(), nullable=False),
+        sa.Column("lane_id", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("lease_token", sa.Text(), nullable=True),
+        sa.Column("attempt", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("first_tried_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("account_id", "enrollment_id", name=op.f("pk_due")),
+        postgresql_with={
+            "fillfactor": 80,
+            "autovacuum_vacuum_scale_factor": 0,
+            "autovacuum_vacuum_threshold": 10000,
+            "autovacuum_vacuum_cost_delay": 0,
+        },
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_due_lane",
+        "due",
+        ["account_id", "lane_id", "due_at", "enrollment_id"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_table(
+        "events",
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("enrollment_id", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("number", sa.SmallInteger(), nullable=False),
+        sa.Column("fact", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "enrollment_id", "revision", "number", name=op.f("pk_events")),
+        postgresql_with={},
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "installation",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("hash_key", sa.Text(), nullable=False),
@@ -42,6 +82,17 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_logins")),
         sa.UniqueConstraint("address_key", name=op.f("uq_logins_address_key")),
+    )
+    op.create_table(
+        "outbox",
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("events", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "topic", "token", name=op.f("pk_outbox")),
+        postgresql_with={},
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "attachments",
@@ -76,48 +127,6 @@ def upgrade() -> None:
         sa.Column("contact_id", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_contact_addresses_account_id")),
         sa.PrimaryKeyConstraint("account_id", "address_hash", name=op.f("pk_contact_addresses")),
-        postgresql_with={},
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "due",
-        sa.Column("account_id", sa.Integer(), nullable=False),
-        sa.Column("enrollment_id", sa.Integer(), nullable=False),
-        sa.Column("lane_id", sa.Integer(), nullable=False),
-        sa.Column("due_at", sa.BigInteger(), nullable=True),
-        sa.Column("lease_until", sa.BigInteger(), nullable=True),
-        sa.Column("lease_token", sa.Text(), nullable=True),
-        sa.Column("attempt", sa.SmallInteger(), server_default="0", nullable=False),
-        sa.Column("first_tried_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_due_account_id")),
-        sa.PrimaryKeyConstraint("account_id", "enrollment_id", name=op.f("pk_due")),
-        postgresql_with={
-            "fillfactor": 80,
-            "autovacuum_vacuum_scale_factor": 0,
-            "autovacuum_vacuum_threshold": 10000,
-            "autovacuum_vacuum_cost_delay": 0,
-        },
-        sqlite_with_rowid=False,
-    )
-    op.create_index(
-        "ix_due_lane",
-        "due",
-        ["account_id", "lane_id", "due_at", "enrollment_id"],
-        unique=False,
-        sqlite_where=sa.text("due_at IS NOT NULL"),
-        postgresql_where=sa.text("due_at IS NOT NULL"),
-    )
-    op.create_table(
-        "events",
-        sa.Column("account_id", sa.Integer(), nullable=False),
-        sa.Column("enrollment_id", sa.Integer(), nullable=False),
-        sa.Column("revision", sa.Integer(), nullable=False),
-        sa.Column("number", sa.SmallInteger(), nullable=False),
-        sa.Column("fact", sa.Text(), nullable=False),
-        sa.Column("cause", sa.Text(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_events_account_id")),
-        sa.PrimaryKeyConstraint("account_id", "enrollment_id", "revision", "number", name=op.f("pk_events")),
         postgresql_with={},
         sqlite_with_rowid=False,
     )
@@ -196,18 +205,6 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('active', 'off')", name=op.f("ck_mailboxes_status")),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_mailboxes_account_id")),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_mailboxes")),
-        postgresql_with={},
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "outbox",
-        sa.Column("account_id", sa.Integer(), nullable=False),
-        sa.Column("topic", sa.Text(), nullable=False),
-        sa.Column("token", sa.Text(), nullable=False),
-        sa.Column("events", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_outbox_account_id")),
-        sa.PrimaryKeyConstraint("account_id", "topic", "token", name=op.f("pk_outbox")),
         postgresql_with={},
         sqlite_with_rowid=False,
     )
@@ -328,7 +325,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["account_id", "user_id"], ["users.account_id", "users.id"], name=op.f("fk_credentials_account_id_user_id")
         ),
-        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_credentials_account_id")),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_credentials")),
         postgresql_with={},
         sqlite_with_rowid=False,
@@ -377,7 +373,6 @@ def upgrade() -> None:
             ["sequences.account_id", "sequences.id"],
             name=op.f("fk_sequences_account_id_variant_b_id"),
         ),
-        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_sequences_account_id")),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_sequences")),
         sa.UniqueConstraint("account_id", "name", name=op.f("uq_sequences_account_id_name")),
         postgresql_with={},
@@ -400,7 +395,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["account_id", "owner_id"], ["users.account_id", "users.id"], name=op.f("fk_tasks_account_id_owner_id")
         ),
-        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_tasks_account_id")),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_tasks")),
         postgresql_with={},
         sqlite_with_rowid=False,
@@ -421,7 +415,6 @@ def upgrade() -> None:
             ["sequences.account_id", "sequences.id"],
             name=op.f("fk_replans_account_id_sequence_id"),
         ),
-        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_replans_account_id")),
         sa.PrimaryKeyConstraint("account_id", "sequence_id", "number", name=op.f("pk_replans")),
         postgresql_with={},
         sqlite_with_rowid=False,
@@ -439,7 +432,6 @@ def upgrade() -> None:
             ["sequences.account_id", "sequences.id"],
             name=op.f("fk_variants_account_id_experiment"),
         ),
-        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_variants_account_id")),
         sa.PrimaryKeyConstraint("account_id", "experiment", "address_hash", name=op.f("pk_variants")),
         postgresql_with={},
         sqlite_with_rowid=False,
@@ -457,7 +449,6 @@ def upgrade() -> None:
             ["sequences.account_id", "sequences.id"],
             name=op.f("fk_versions_account_id_sequence_id"),
         ),
-        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_versions_account_id")),
         sa.PrimaryKeyConstraint("account_id", "sequence_id", "number", name=op.f("pk_versions")),
         postgresql_with={},
         sqlite_with_rowid=False,
@@ -513,7 +504,6 @@ def upgrade() -> None:
             ["sequences.account_id", "sequences.id"],
             name=op.f("fk_enrollments_account_id_sequence_id"),
         ),
-        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_enrollments_account_id")),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_enrollments")),
         postgresql_with={
             "fillfactor": 80,
@@ -594,7 +584,6 @@ def upgrade() -> None:
             ["enrollments.account_id", "enrollments.id"],
             name=op.f("fk_actions_account_id_enrollment_id"),
         ),
-        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_actions_account_id")),
         sa.PrimaryKeyConstraint("account_id", "enrollment_id", "position", name=op.f("pk_actions")),
         postgresql_with={},
         sqlite_with_rowid=False,
@@ -631,7 +620,6 @@ def upgrade() -> None:
             ["mailboxes.account_id", "mailboxes.id"],
             name=op.f("fk_deliveries_account_id_mailbox_id"),
         ),
-        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_deliveries_account_id")),
         sa.PrimaryKeyConstraint("account_id", "enrollment_id", "position", "attempt", name=op.f("pk_deliveries")),
         postgresql_with={
             "fillfactor": 80,
