@@ -1,7 +1,8 @@
 """Contacts a second through execute over HTTP, against the same rows written set-based with nothing around it.
 
-The limit: one transaction a call of 100 contacts, the same rows into the same tables (people, addresses,
-enrollments, due, events, outbox) with the same driver, values made beforehand; contacts/s against contacts/s.
+The limit: one statement a call of 100 contacts (on SQLite, which writes to one table at a time, one batch a table),
+the same rows into the same tables (people, addresses, enrollments, due, events, outbox) with the same driver, values
+made and encoded beforehand; contacts/s against contacts/s.
 """
 
 from __future__ import annotations
@@ -16,17 +17,22 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 
 from bench._machine import Place, place, row
+from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.event import Event, Fact
-from drumbeat.store import enrollments as enrollment_rows
-from drumbeat.store import events, people
-from drumbeat.store.database import Tx
+from drumbeat.domain.person import Person
+from drumbeat.store import enrollments, events, people
+from drumbeat.store.database import Database, Tx
+from drumbeat.store.statement import Insertion
 from drumbeat.testing.house import House, letter, open_house
 
 A_CALL = 100
@@ -144,13 +150,15 @@ def _cpu(process: psutil.Process) -> float:
 
 
 def measure_limit(where: Place, count: int) -> float:
-    """The same rows, set-based, nothing else."""
+    """The same rows, set-based, nothing else: one statement a call, or on SQLite one batch for each table."""
     database = where.open()
     house = open_house(database, 1, where.folder)
     sequence = house.sequence(letter(), letter("2 weekdays", is_reply=True))
     person = house.person("Ada")
     enrolled = house.enroll(sequence, person)
-    batches = []
+    calls = []
+    with database.read() as snapshot:
+        now = snapshot.now
     for start in range(0, count, A_CALL):
         ids = range(start + 10, start + 10 + A_CALL)
         whom = [
@@ -163,12 +171,9 @@ def measure_limit(where: Place, count: int) -> float:
             )
             for id in ids
         ]
-        batches.append((whom, [_another(house, enrolled, p.id) for p in whom]))
-    began = time.perf_counter()
-    for whom, added in batches:
-        with database.write() as tx:
-            _write(tx, house, whom, added)
-    rate = count / (time.perf_counter() - began)
+        calls.append(_rows(now, house, whom, [_another(house, enrolled, p.id) for p in whom]))
+    write = _write_sqlite if database.is_sqlite else _write_postgresql
+    rate = count / write(database, calls)
     database.close()
     return rate
 
@@ -178,16 +183,60 @@ def _hash(id: int) -> str:
     return hashlib.sha256(str(id).encode()).hexdigest()[:32]
 
 
-def _another(house: House, enrolled: enrollment_rows.Enrollment, id: int) -> enrollment_rows.Enrollment:
+def _another(house: House, enrolled: Enrollment, id: int) -> Enrollment:
     subject = replace(enrolled.subject, resource_id=id, address_hash=_hash(id))
     return replace(enrolled, id=id, subject=subject)
 
 
-def _write(tx: Tx, house: House, whom: list[people.Person], added: list[enrollment_rows.Enrollment]) -> None:
+class _Recorder(Tx):
+    """Notes what would be inserted."""
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__(None, lambda: now, postgresql=False)
+        self.inserted: list[tuple[Insertion, Sequence[tuple[Any, ...]]]] = []
+
+    def insert(self, insertion: Insertion, rows: Sequence[tuple[Any, ...]]) -> None:
+        self.inserted.append((insertion, rows))
+
+
+Call = list[tuple[Insertion, Sequence[tuple[Any, ...]]]]
+
+
+def _rows(now: datetime, house: House, whom: list[Person], added: list[Enrollment]) -> Call:
+    tx = _Recorder(now)
     people.add(tx, whom)
-    people.name_contacts(tx, house.account_id, [(p.address_hash or "", p.id) for p in whom])
-    enrollment_rows.add(tx, [(e, house.mailbox_id) for e in added])
+    people.name_new_contacts(tx, house.account_id, [(p.address_hash or "", p.id) for p in whom])
+    enrollments.add(tx, [(e, house.mailbox_id) for e in added])
     events.add(tx, house.account_id, [(e.id, 0, (Event(Fact.ENROLLED, {"by": 1}),)) for e in added])
+    return tx.inserted
+
+
+def _write_sqlite(database: Database, calls: list[Call]) -> float:
+    connection = database.writer.raw_connection()
+    cursor = connection.cursor()
+    began = time.perf_counter()
+    for call in calls:
+        cursor.execute("BEGIN IMMEDIATE")
+        for insertion, rows in call:
+            cursor.executemany(insertion.sqlite, rows)
+        cursor.execute("COMMIT")
+    return time.perf_counter() - began
+
+
+def _write_postgresql(database: Database, calls: list[Call]) -> float:
+    parts = [
+        insertion.postgresql.postgresql.replace("%(rows)s", f"%(rows{number})s")
+        for number, (insertion, _) in enumerate(calls[0])
+    ]
+    named = ", ".join(f"part{number} AS ({part})" for number, part in enumerate(parts[:-1]))
+    text = f"WITH {named} {parts[-1]}"
+    sent = [{f"rows{number}": json.dumps(rows) for number, (_, rows) in enumerate(call)} for call in calls]
+    connection = database.writer.raw_connection()
+    cursor = connection.cursor()
+    began = time.perf_counter()
+    for values in sent:
+        cursor.execute(text, values)  # each commits by itself
+    return time.perf_counter() - began
 
 
 if __name__ == "__main__":
