@@ -19,12 +19,16 @@ from drumbeat.domain.delivery import (
     Stage,
     Verdict,
     may_become,
+    message_id,
+    read_message_id,
     read_outcome,
     reason_after_giving_up,
     retry_at,
 )
 
+KEY = b"k" * 32
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+ids = st.integers(0, 2**63 - 1)
 BEFORE_THE_DOT = [stage for stage in Stage if stage is not Stage.DOT]
 
 
@@ -243,3 +247,39 @@ def test_a_definite_temporary_refusal_goes_back_to_the_queue() -> None:
     assert may_become(DeliveryStatus.TRANSMITTING, DeliveryStatus.QUEUED)
     assert may_become(DeliveryStatus.CLAIMED, DeliveryStatus.QUEUED)
     assert may_become(DeliveryStatus.CLAIMED, DeliveryStatus.REFUSED)
+
+
+@given(ids, ids, st.integers(0, 36**6 - 1), st.integers(0, 36**6 - 1))
+@settings(max_examples=200)
+def test_a_message_id_names_its_delivery(account_id: int, enrollment_id: int, position: int, attempt: int) -> None:
+    numbers = (account_id, enrollment_id, position, attempt)
+    text = message_id(KEY, *numbers, "mail.seller.example")
+    assert text == message_id(KEY, *numbers, "mail.seller.example")
+    assert text.startswith("<")
+    assert text.endswith("@mail.seller.example>")
+    assert len(text.partition("@")[0]) <= 65
+    assert read_message_id(KEY, text) == read_message_id(KEY, text[1:-1]) == numbers
+    assert read_message_id(b"another key", text) is None
+
+
+def test_a_message_id_that_was_changed_or_made_elsewhere_is_none_of_ours() -> None:
+    genuine = message_id(KEY, 1, 2, 0, 1, "x.example")
+    secret = genuine.partition("@")[0].rpartition(".")[2]
+    strangers = [
+        "",
+        "<a@b>",
+        f"<1.2.0.2.{secret}@x.example>",
+        f"<01.2.0.1.{secret}@x.example>",
+        f"<{'z' * 13}.2.0.1.{secret}@x.example>",
+        genuine.replace("@", "@@"),
+        genuine + "x" * 10_000,
+        f"<{genuine}>",
+        genuine.replace("x.example", "é"),
+    ]
+    assert [read_message_id(KEY, text) for text in strangers] == [None] * len(strangers)
+
+
+@pytest.mark.parametrize("domain", ["", "a b", "a>\r\nBcc: x", "bücher.example", "-a", "a" * 254])
+def test_a_message_id_needs_a_plain_domain(domain: str) -> None:
+    with pytest.raises(ValueError, match="domain"):
+        message_id(KEY, 1, 2, 3, 4, domain)

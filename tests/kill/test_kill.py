@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from drumbeat.domain.delivery import DeliveryStatus
+from drumbeat.domain.delivery import DeliveryStatus, read_message_id
 from drumbeat.domain.enrollment import Enrollment, State
-from drumbeat.domain.unsubscribe import read_message_id
 from drumbeat.operations.execute import ContactInput, execute
 from drumbeat.store import deliveries, enrollment_pages, installation
 from drumbeat.store.database import Database

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from drumbeat.domain.account import Account, UnknownMeans
 from drumbeat.domain.calendar import Delay, Rhythm, Unit
+from drumbeat.domain.delivery import read_message_id
 from drumbeat.domain.enrollment import Enrollment, Plan, Subject
 from drumbeat.domain.errors import MissingTags
 from drumbeat.domain.machine import start
 from drumbeat.domain.person import Person, PersonKind
 from drumbeat.domain.sequence import Step, Unsubscribing
 from drumbeat.domain.template import Attachment
-from drumbeat.domain.unsubscribe import read_message_id, read_unsubscribe_token
+from drumbeat.domain.unsubscribe import read_unsubscribe_token
 from drumbeat.operations.dispatch import ClaimedLetter, claim
 from drumbeat.operations.letters import Frozen, Identity, Writer, encode_frozen, freeze_letter, read_frozen
 from drumbeat.store.database import Database, to_stamp

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from drumbeat.domain.mac import base36
+
 TOKEN_LENGTH = 64
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _SHAPE = re.compile(r"(dbt|dbk)_([0-9a-z]{8})([0-9a-z]{8})_([A-Za-z0-9_-]{43})", re.ASCII)
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class Scope(StrEnum):
@@ -72,7 +73,7 @@ def write_credential(kind: CredentialKind, account_id: int, id: int, secret: str
     """The 64 characters shown once; `secret` is 43 characters of URL-safe base64 (256 bits)."""
     if not _SECRET.fullmatch(secret):
         raise ValueError("the secret must be 43 characters of URL-safe base64")
-    return f"{kind}_{_base36(account_id)}{_base36(id)}_{secret}"
+    return f"{kind}_{base36(account_id):0>8}{base36(id):0>8}_{secret}"
 
 
 def read_credential(text: str) -> Named | None:
@@ -91,11 +92,3 @@ def fingerprint(text: str) -> str:
 def matches(text: str, stored: str) -> bool:
     """Whether the text is the credential whose fingerprint is stored, in constant time."""
     return hmac.compare_digest(fingerprint(text), stored)
-
-
-def _base36(number: int) -> str:
-    digits = ""
-    while number:
-        number, rest = divmod(number, 36)
-        digits = _DIGITS[rest] + digits
-    return digits.rjust(8, "0")

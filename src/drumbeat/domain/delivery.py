@@ -11,6 +11,8 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Final
 
+from drumbeat.domain.mac import mark, read_mark
+
 
 class DeliveryStatus(StrEnum):
     """Where a letter stands; `transmitting` begins at the point of no return."""
@@ -46,6 +48,29 @@ TRANSITIONS: Final[Mapping[DeliveryStatus, frozenset[DeliveryStatus]]] = Mapping
 def may_become(status: DeliveryStatus, following: DeliveryStatus) -> bool:
     """Whether a delivery in `status` may go to `following`; staying is no transition."""
     return following in TRANSITIONS[status]
+
+
+_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_MESSAGE_ID = re.compile(r"<?([0-9a-z.]{1,100})@[A-Za-z0-9.-]{1,253}>?")
+
+
+def message_id(key: bytes, account_id: int, enrollment_id: int, position: int, attempt: int, domain: str) -> str:
+    """The Message-ID of one delivery, in angle brackets: the same for the same letter, and not to be guessed.
+
+    Raises ValueError when the domain is not ASCII letters, digits, dots and hyphens.
+    """
+    if not _DOMAIN.fullmatch(domain):
+        raise ValueError(f"a Message-ID needs an ASCII domain, not {domain!r}")
+    return f"<{mark(key, 'message-id', account_id, enrollment_id, position, attempt)}@{domain}>"
+
+
+def read_message_id(key: bytes, text: str) -> tuple[int, int, int, int] | None:
+    """Account, enrollment, position and attempt of one of our Message-IDs, brackets or not, else None."""
+    found = _MESSAGE_ID.fullmatch(text)
+    match read_mark(key, "message-id", found[1]) if found else None:
+        case (account_id, enrollment_id, position, attempt):
+            return account_id, enrollment_id, position, attempt
+    return None
 
 
 class FailureReason(StrEnum):

@@ -15,7 +15,7 @@ from email_validator import EmailNotValidError, validate_email
 from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
 
 from drumbeat.domain.errors import IncorrectValue
-from drumbeat.domain.unsubscribe import mac
+from drumbeat.domain.mac import mac
 
 # What the libraries accept too, for the addresses and numbers nearly everybody has; a property test
 # holds these against them.

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import hmac
 import re
-from base64 import b32encode
 from dataclasses import dataclass
 from enum import StrEnum
 from html import escape
 
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_MAC_BYTES = 15  # 120 bits are 24 letters of base32 without padding
-_LARGEST_ID = 2**63
-_TOKEN = re.compile(r"([0-9a-z]{1,13})\.([0-9a-z]{1,13})\.[a-z2-7]{24}")
-_MESSAGE_ID = re.compile(
-    r"<?([0-9a-z]{1,13})\.([0-9a-z]{1,13})\.([0-9a-z]{1,6})\.([0-9a-z]{1,6})\.[a-z2-7]{24}"
-    r"@[A-Za-z0-9.-]{1,253}>?"
-)
-_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+from drumbeat.domain.mac import mark, read_mark
+
 _URL = re.compile(r"https?://[!#-;=?-~]{1,900}")
 _MAILTO = re.compile(r"(?:mailto:)?([A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}(?:\?[!#-;=?-~]{1,300})?)")
 
@@ -30,75 +21,17 @@ class Suppression(StrEnum):
     SUPPRESSED = "suppressed"
 
 
-def mac(key: bytes, purpose: str, *parts: str | int) -> bytes:
-    """The 32 bytes of HMAC-SHA256 over the purpose and the parts, framed so that no two lists read alike."""
-    return hmac.digest(key, b"".join(map(_framed, (purpose, *parts))), "sha256")
-
-
-def _framed(part: str | int) -> bytes:
-    kind, body = (b"s", part.encode()) if isinstance(part, str) else (b"i", b"%d" % part)
-    return b"%s%d:%s" % (kind, len(body), body)
-
-
 def unsubscribe_token(key: bytes, account_id: int, enrollment_id: int) -> str:
     """A short token for links and addresses that names account and enrollment, and cannot be made up."""
-    ids = f"{_base36(account_id)}.{_base36(enrollment_id)}"
-    return f"{ids}.{_letters(mac(key, 'unsubscribe', account_id, enrollment_id))}"
+    return mark(key, "unsubscribe", account_id, enrollment_id)
 
 
 def read_unsubscribe_token(key: bytes, token: str) -> tuple[int, int] | None:
     """The account and enrollment a token names, or None when it is not exactly one of ours."""
-    match = _TOKEN.fullmatch(token)
-    if match is None:
-        return None
-    account_id, enrollment_id = int(match[1], 36), int(match[2], 36)
-    genuine = _in_range(account_id, enrollment_id) and hmac.compare_digest(
-        unsubscribe_token(key, account_id, enrollment_id), token
-    )
-    return (account_id, enrollment_id) if genuine else None
-
-
-def message_id(key: bytes, account_id: int, enrollment_id: int, position: int, attempt: int, domain: str) -> str:
-    """The Message-ID of one delivery, in angle brackets: the same for the same letter, and not to be guessed.
-
-    Raises ValueError when the domain is not ASCII letters, digits, dots and hyphens.
-    """
-    if not _DOMAIN.fullmatch(domain):
-        raise ValueError(f"a Message-ID needs an ASCII domain, not {domain!r}")
-    numbers = (account_id, enrollment_id, position, attempt)
-    ids = ".".join(map(_base36, numbers))
-    return f"<{ids}.{_letters(mac(key, 'message-id', *numbers))}@{domain}>"
-
-
-def read_message_id(key: bytes, text: str) -> tuple[int, int, int, int] | None:
-    """Account, enrollment, position and attempt of one of our Message-IDs, brackets or not, else None."""
-    match = _MESSAGE_ID.fullmatch(text)
-    if match is None:
-        return None
-    account_id, enrollment_id, position, attempt = (int(match[group], 36) for group in (1, 2, 3, 4))
-    if not _in_range(account_id, enrollment_id):
-        return None
-    local = text.lstrip("<").partition("@")[0]
-    genuine = message_id(key, account_id, enrollment_id, position, attempt, "x")[1:-3]
-    return (account_id, enrollment_id, position, attempt) if hmac.compare_digest(genuine, local) else None
-
-
-def _base36(number: int) -> str:
-    if not 0 <= number < _LARGEST_ID:
-        raise ValueError(f"no id: {number}")
-    digits = ""
-    while number >= 36:
-        number, rest = divmod(number, 36)
-        digits = _DIGITS[rest] + digits
-    return _DIGITS[number] + digits
-
-
-def _letters(digest: bytes) -> str:
-    return b32encode(digest[:_MAC_BYTES]).decode().lower()
-
-
-def _in_range(*numbers: int) -> bool:
-    return all(number < _LARGEST_ID for number in numbers)
+    match read_mark(key, "unsubscribe", token):
+        case (account_id, enrollment_id):
+            return account_id, enrollment_id
+    return None
 
 
 def header_values(url: str, mailto: str | None = None) -> tuple[str, str]:

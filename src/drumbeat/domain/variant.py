@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from drumbeat.domain.unsubscribe import mac
+from drumbeat.domain.mac import mac
 
 
 class Variant(StrEnum):

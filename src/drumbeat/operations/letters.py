@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 
 from drumbeat.domain.account import Account
+from drumbeat.domain.delivery import message_id
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.person import Person, person_values
 from drumbeat.domain.sequence import Step, Unsubscribing
 from drumbeat.domain.template import compile_template, freeze, thaw
-from drumbeat.domain.unsubscribe import footer, message_id, unsubscribe_token
+from drumbeat.domain.unsubscribe import footer, unsubscribe_token
 from drumbeat.mail.compose import Letter, Skeleton, ascii_address, compile_skeleton, reply_subject, with_footer
 from drumbeat.store.database import from_stamp
 from drumbeat.store.deliveries import Delivery
