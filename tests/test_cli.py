@@ -66,7 +66,7 @@ def refused(result: Result, said: str) -> None:
 def test_every_command_explains_itself() -> None:
     shown = CliRunner().invoke(app, ["--help"])
     assert shown.exit_code == 0
-    words = "serve worker migrate apply export user key enroll status unknown doctor clock mailbox version"
+    words = "serve worker migrate apply export account user key enroll status unknown doctor clock mailbox version"
     assert [word for word in words.split() if word not in shown.output] == []
 
 
@@ -95,6 +95,37 @@ def test_the_last_admin_cannot_be_deactivated_and_an_agent_can(tea: Run) -> None
     refused(tea("user", "deactivate", "1"), "last active admin")
     assert fine(tea("user", "deactivate", "2")) == "User 2 is inactive.\n"
     assert "inactive" in fine(tea("user", "list"))
+    assert fine(tea("user", "activate", "2")) == "User 2 is active.\n"
+    assert "inactive" not in fine(tea("user", "list"))
+
+
+def test_an_account_is_shown_and_changed_one_setting_at_a_time(tea: Run) -> None:
+    before = fine(tea("account", "show")).splitlines()
+    assert before == [
+        "Account 1: Tea",
+        "Time zone: UTC",
+        "Postal address: -",
+        "Sequences: on",
+        "A doubt that nothing settles: ask",
+    ]
+    changed = fine(tea("account", "set", "--no-sequences", "--unknown-means", "sent", "--time-zone", "Europe/Berlin"))
+    assert changed == fine(tea("account", "show"))
+    assert changed.splitlines()[1:] == [
+        "Time zone: Europe/Berlin",
+        "Postal address: -",
+        "Sequences: off",
+        "A doubt that nothing settles: sent",
+    ]
+    assert "sequences are switched off" in fine(tea("status"))
+    assert (
+        fine(tea("account", "set", "--sequences", "--unknown-means", "ask", "--time-zone", "UTC")).splitlines()
+        == before
+    )
+    refused(tea("account", "set", "--time-zone", "Mars"), "time_zone: There is no time zone 'Mars'")
+    refused(tea("account", "set", "--name", " "), "name: Give the account a name.")
+    assert tea("account", "set").exit_code == 2
+    assert tea("account", "set", "--unknown-means", "guess").exit_code == 2
+    assert fine(tea("account", "show")).splitlines() == before
 
 
 def test_several_accounts_need_a_choice(tea: Run) -> None:

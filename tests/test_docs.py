@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from drumbeat.cli import app
 from drumbeat.domain.delivery import TRANSITIONS, DeliveryStatus, FailureReason
 from drumbeat.domain.enrollment import ActionStatus, FinishedReason, State
 from drumbeat.domain.event import Fact
+from drumbeat.operations import reading
+from drumbeat.operations.files import read_files
 from script import draw_states
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -64,3 +70,40 @@ def test_every_term_of_the_glossary_is_explained_once_in_a_sentence() -> None:
         assert len(terms) == len(set(terms))
         assert rows
         assert all(len(row) == 2 and row[1].endswith(".") for row in rows)
+
+
+COMMANDS = (DOCS / "commands.md").read_text("utf-8")
+FILES = (DOCS / "files.md").read_text("utf-8")
+
+
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, str]]:
+    for name, command in group.commands.items():
+        called = f"{before}{name}"
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{called} ")
+        else:
+            yield called, (command.help or "").split("\n\n")[0].replace("\n", " ")
+
+
+def test_every_command_has_its_row_with_the_sentence_it_explains_itself_by() -> None:
+    rows = [f"| `{name}` | {sentence} |" for name, sentence in _commands(get_command(app))]
+    assert [line for line in COMMANDS.splitlines() if line.startswith("| `")] == rows
+
+
+def test_the_example_of_the_files_is_read_and_names_every_field_there_is() -> None:
+    example = FILES.split("```yaml\n")[1].split("```")[0]
+    desired = read_files([("example.yaml", example)], lambda path: b"")
+    kinds = (desired.calendars, desired.templates, desired.sequences, desired.people)
+    assert [len(kind) for kind in kinds] == [1, 3, 2, 1]
+    told = FILES.split("## Fields")[1]
+    assert [field for field in sorted(_fields()) if f"`{field}`" not in told] == []
+
+
+def _fields() -> set[str]:
+    """Every field that reading a file asks for."""
+    found = {*reading.PERSON_TEXTS, *reading._SEQUENCE_FIELDS}
+    for node in ast.walk(ast.parse(Path(reading.__file__).read_text("utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "fields":
+            found |= {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
+    assert len(found) > 35
+    return found

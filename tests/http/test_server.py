@@ -64,6 +64,10 @@ def test_it_speaks_the_contract_over_a_socket(started: Started) -> None:
     large = httpx.post(path, headers=headers, content=b" " * 2_000_000)
     assert large.status_code == 413
     assert large.json()["meta"]["http_status"] == "413 Request Entity Too Large"
+    told = httpx.head(path, headers=headers)
+    assert (told.status_code, told.content) == (200, b"")
+    assert told.headers["content-type"] == answer.headers["content-type"]
+    assert httpx.head(f"{path}/404", headers=headers).status_code == 404
     head = httpx.head(f"{address}/health")
     assert (head.status_code, head.content) == (200, b"")
 

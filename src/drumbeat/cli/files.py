@@ -32,11 +32,7 @@ def apply_files(
     acting: ActingOption = None,
 ) -> None:
     """Make templates, sequences, calendars and people as the files say; again changes nothing."""
-    try:
-        texts = [(str(path), path.read_text("utf-8")) for path in paths]
-    except UnicodeDecodeError as error:
-        raise IncorrectValue("The file is not UTF-8 text.", field=str(paths[0])) from error
-    desired = read_files(texts, lambda path: Path(path).read_bytes())
+    desired = read_files([(str(path), _text(path)) for path in paths], lambda path: Path(path).read_bytes())
     with opened() as world:
         with world.database.read() as snapshot:
             account_id = pick_account(snapshot, account)
@@ -46,6 +42,13 @@ def apply_files(
         if not dry_run:
             changes = world.database.transact(lambda tx: apply(tx, account_id, actor_id, desired, world.hash_key))
     _report(changes, dry_run=dry_run)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise IncorrectValue("The file is not UTF-8 text.", field=str(path)) from error
 
 
 def _report(changes: list[Change], *, dry_run: bool) -> None:

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import drumbeat
-from drumbeat.cli import clocks, doctor, files, mailboxes, running, status, tasks, users
+from drumbeat.cli import accounts, clocks, doctor, files, mailboxes, running, status, tasks, users
 from drumbeat.cli.terminal import complain, say
 from drumbeat.domain.errors import DrumbeatError
 
@@ -45,6 +45,7 @@ running.register(app)
 files.register(app)
 status.register(app)
 doctor.register(app)
+app.add_typer(accounts.app, name="account")
 app.add_typer(users.user_app, name="user")
 app.add_typer(users.key_app, name="key")
 app.add_typer(mailboxes.app, name="mailbox")

@@ -131,13 +131,22 @@ def _greet(world: World, made: FirstRun | None, *, catches: bool) -> None:
         greet_again(world.settings, is_empty=is_empty(snapshot), catches=catches)
 
 
+def keep_working(world: World, stop: threading.Event) -> None:
+    """Work until `stop` is set; a defect ends one worker, not the sending."""
+    while not stop.is_set():
+        try:
+            Worker(world).run(stop)
+        except Exception:
+            _log.exception("the worker failed and starts anew")
+            stop.wait(_AFTER_A_DEFECT)
+
+
 class Runner:
-    """The worker in a thread of its own; a defect ends one worker, not the sending."""
+    """The worker in a thread of its own."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+        self._thread = threading.Thread(target=keep_working, args=(world, self._stop), name="worker", daemon=True)
 
     def start(self) -> None:
         """Begin to work."""
@@ -148,14 +157,6 @@ class Runner:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(GRACE + _SPARE)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                Worker(self._world).run(self._stop)
-            except Exception:
-                _log.exception("the worker failed and starts anew")
-                self._stop.wait(_AFTER_A_DEFECT)
 
 
 def work() -> None:
@@ -172,12 +173,7 @@ def work() -> None:
         signal.signal(name, lambda *_: stop.set())
     with opened(settings) as world:
         say("The worker runs; it stops on SIGTERM.")
-        while not stop.is_set():
-            try:
-                Worker(world).run(stop)
-            except Exception:
-                _log.exception("the worker failed and starts anew")
-                stop.wait(_AFTER_A_DEFECT)
+        keep_working(world, stop)
 
 
 def migrate() -> None:

@@ -23,6 +23,7 @@ from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.person import address_key
 from drumbeat.operations.accounts import (
     NewUser,
+    activate_user,
     add_user,
     create_account,
     deactivate_user,
@@ -106,6 +107,23 @@ def deactivate_one(
 
         world.database.transact(work)
     say(f"User {user_id} is inactive.")
+
+
+@user_app.command("activate")
+def activate_one(
+    user_id: Annotated[int, typer.Argument(metavar="ID")],
+    account: AccountOption = None,
+    acting: ActingOption = None,
+) -> None:
+    """Let a user sign in and send again; what waited for that goes on."""
+    with opened() as world:
+
+        def work(tx: Tx) -> None:
+            account_id = pick_account(tx, account)
+            activate_user(tx, account_id, user_id, acting_user(tx, account_id, acting).id)
+
+        world.database.transact(work)
+    say(f"User {user_id} is active.")
 
 
 @key_app.command("add")

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
-from litestar import Response, Router, get, post, put
+from litestar import Response, Router, post, put, route
 from litestar.params import FromPath, RawBody
 from msgspec import UNSET
 
@@ -85,8 +85,9 @@ _PARAMETERS = (
 _NAMES = tuple(parameter.name for parameter in _PARAMETERS)
 
 
-@get(
+@route(
     "/sequence_enrollments",
+    http_method=["GET", "HEAD"],
     sync_to_thread=True,
     opt=described(
         "List enrollments",
@@ -205,8 +206,9 @@ def _read_new(request: AnyRequest, body: RawBody) -> EnrollRequest:
     return EnrollRequest(sequence_id, kind or PersonKind.LEAD, resource_id, actor_id)
 
 
-@get(
+@route(
     "/sequence_enrollments/{id:str}",
+    http_method=["GET", "HEAD"],
     sync_to_thread=True,
     opt=described("Show an enrollment", scope=Scope.READ, answer=Record[EnrollmentData], refusals=(404,)),
 )

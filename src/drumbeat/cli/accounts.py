@@ -1,0 +1,66 @@
+"""`drumbeat account`: what an account is set to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from drumbeat.cli.terminal import AccountOption, ActingOption, acting_user, opened, pick_account, say, shown
+from drumbeat.domain.account import Account, UnknownMeans
+from drumbeat.operations.accounts import change_account
+from drumbeat.store import accounts
+from drumbeat.store.database import Tx
+
+app = typer.Typer(no_args_is_help=True, help="What an account is set to.")
+
+
+@app.command("show")
+def show(account: AccountOption = None) -> None:
+    """Say what the account is set to."""
+    with opened() as world, world.database.read() as snapshot:
+        _say(accounts.get_account(snapshot, pick_account(snapshot, account)))
+
+
+@app.command("set")
+def change(
+    name: Annotated[str | None, typer.Option("--name", help="As letters may show it.")] = None,
+    time_zone: Annotated[str | None, typer.Option("--time-zone", help="Such as Europe/Berlin.")] = None,
+    postal_address: Annotated[str | None, typer.Option("--postal-address", help="For the foot of letters.")] = None,
+    sequences: Annotated[
+        bool | None, typer.Option("--sequences/--no-sequences", help="Whether letters leave and people are enrolled.")
+    ] = None,
+    unknown_means: Annotated[
+        UnknownMeans | None, typer.Option("--unknown-means", help="What becomes of a doubt that nothing settles.")
+    ] = None,
+    account: AccountOption = None,
+    acting: ActingOption = None,
+) -> None:
+    """Change what is named and leave the rest as it is."""
+    wanted: dict[str, Any] = {
+        "name": name,
+        "time_zone": time_zone,
+        "postal_address": postal_address,
+        "sequences_enabled": sequences,
+        "unknown_means": unknown_means,
+    }
+    told = {setting: value for setting, value in wanted.items() if value is not None}
+    if not told:
+        raise typer.BadParameter("Name at least one setting; see `drumbeat account set --help`.")
+    with opened() as world:
+
+        def work(tx: Tx) -> Account:
+            account_id = pick_account(tx, account)
+            actor_id = acting_user(tx, account_id, acting).id
+            return change_account(tx, replace(accounts.get_account(tx, account_id), **told), actor_id)
+
+        _say(world.database.transact(work))
+
+
+def _say(account: Account) -> None:
+    say(f"Account {account.id}: {shown(account.name)}")
+    say(f"Time zone: {account.time_zone}")
+    say(f"Postal address: {shown(account.postal_address)}")
+    say(f"Sequences: {'on' if account.sequences_enabled else 'off'}")
+    say(f"A doubt that nothing settles: {account.unknown_means}")
