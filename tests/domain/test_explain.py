@@ -156,8 +156,11 @@ def test_a_letter_waits_for_a_window_once_its_delay_is_over() -> None:
 
 
 def test_a_letter_put_off_waits_for_its_next_try() -> None:
-    enrollment = after(WAITING, Deferred(NOON + HOUR, "451"))
-    assert named(explain(enrollment, CLEAR, NOON)) == (Binding.RETRY, NOON, NOON + HOUR, Lifter.SERVER, None)
+    enrollment = after(WAITING, Deferred(NOON + HOUR, "The server put off the recipient: 451 later."))
+    hold = explain(enrollment, CLEAR, NOON)
+    assert named(hold) == (Binding.RETRY, NOON, NOON + HOUR, Lifter.SERVER, None)
+    assert hold is not None
+    assert hold.sentence == "The server put off the recipient: 451 later. The next try follows by itself."
 
 
 def test_a_letter_that_came_to_its_turn_outside_the_windows_waits_for_one_not_for_a_try() -> None:

@@ -174,4 +174,4 @@ def test_a_late_answer_settles_a_doubt(name: str) -> None:
     assert not refused.in_doubt
     put_off = after(SITUATIONS[name], Deferred(NOON + HOUR, "451"))
     assert (put_off.state, put_off.due_at, put_off.failure_reason) == (State.ACTIVE, NOON + HOUR, None)
-    assert (put_off.in_doubt, put_off.failure_detail) == (False, None)
+    assert (put_off.in_doubt, put_off.failure_detail) == (False, "451")

@@ -56,28 +56,28 @@ def test_every_contact_gets_its_result_in_order(execute: Callable[..., Any], cas
 
 
 @pytest.mark.parametrize(
-    ("sent", "field"),
+    ("sent", "field", "reason"),
     [
-        ({}, "contacts"),
-        ({"contacts": []}, "contacts"),
-        ({"contacts": [BOB] * 101}, "contacts"),
-        ({"contacts": None}, "contacts"),
-        ({"contacts": [{"firstName": "Ada"}]}, "contacts[0].email"),
-        ({"contacts": [ADA, {"email": 5}]}, "contacts[1].email"),
-        ({"contacts": [ADA | {"lastName": "x" * 256}]}, "contacts[0].lastName"),
-        ({"contacts": [ADA | {"lastName": "nul\0"}]}, "contacts[0].lastName"),
-        ({"contacts": [ADA | {"title": "Dr"}]}, "contacts[0].title"),
-        ({"contacts": [ADA], "force": True}, "force"),
-        ([], "body"),
+        ({}, "contacts", "Send contacts."),
+        ({"contacts": []}, "contacts", "Send 1 to 100 contacts."),
+        ({"contacts": [BOB] * 101}, "contacts", "Send 1 to 100 contacts."),
+        ({"contacts": None}, "contacts", "Expected a list, got null."),
+        ({"contacts": [{"firstName": "Ada"}]}, "contacts[0].email", "Send contacts[0].email."),
+        ({"contacts": [ADA, {"email": 5}]}, "contacts[1].email", "Expected text, got a number."),
+        ({"contacts": [ADA | {"lastName": "x" * 256}]}, "contacts[0].lastName", "Send at most 255 characters."),
+        ({"contacts": [ADA | {"lastName": "nul\0"}]}, "contacts[0].lastName", "Text must not hold the character NUL."),
+        ({"contacts": [ADA | {"title": "Dr"}]}, "contacts[0].title", "There is no field contacts[0].title."),
+        ({"contacts": [ADA], "force": True}, "force", "There is no field force."),
+        ([], "body", "Expected an object, got a list."),
     ],
 )
-def test_an_unacceptable_body_names_the_field(api: Api, sent: Any, field: str) -> None:
+def test_an_unacceptable_body_names_the_field_and_the_fix(api: Api, sent: Any, field: str, reason: str) -> None:
     answer = api("POST", "/api/v1/sequences/1/execute", sent)
     assert answer.status_code == 400
     error = answer.json()["error"]
     assert error["code"] == "VALIDATION_ERROR"
     assert error["details"]["field"].removesuffix("[...]") == field
-    assert error["details"]["reason"]
+    assert error["details"]["reason"] == reason
 
 
 def test_a_hundred_contacts_are_taken(execute: Callable[..., Any]) -> None:

@@ -97,7 +97,8 @@ class Enrollment:
     """One person's run through one version.
 
     `position`, `status`, `ready_at` and the failure fields describe the current step: the first one not
-    completed, or the last one. `due_at` is when the engine looks next (None: something else must happen
+    completed, or the last one. `failure_detail` is what stood in its letter's way last, also while it is
+    tried again. `due_at` is when the engine looks next (None: something else must happen
     first). `revision` counts stored changes.
     """
 

@@ -112,7 +112,8 @@ def _deferred(enrollment: Enrollment, event: Deferred, now: datetime) -> Decisio
         return _cancel_letter(enrollment, now, event.detail)
     if not _letter_is_open(enrollment):
         return Decision(enrollment)
-    waiting = _tried_again(enrollment, now, event.until)
+    # What put it off is kept: whoever asks why it waits is told.
+    waiting = _tried_again(enrollment, now, event.until, event.detail)
     fact = _fact(enrollment, Fact.LETTER_DEFERRED, detail=event.detail, until=event.until.isoformat())
     return Decision(waiting, (), (fact,))
 
@@ -300,7 +301,7 @@ def _block(enrollment: Enrollment, now: datetime, reason: FailureReason, detail:
     return Decision(blocked, (), (_fact(enrollment, Fact.BLOCKED, reason=reason, detail=detail),))
 
 
-def _tried_again(enrollment: Enrollment, now: datetime, at: datetime) -> Enrollment:
+def _tried_again(enrollment: Enrollment, now: datetime, at: datetime, detail: str | None = None) -> Enrollment:
     return _changed(
         enrollment,
         now,
@@ -308,7 +309,7 @@ def _tried_again(enrollment: Enrollment, now: datetime, at: datetime) -> Enrollm
         status=ActionStatus.SCHEDULED,
         due_at=None if enrollment.plan.paused else at,
         failure_reason=None,
-        failure_detail=None,
+        failure_detail=detail,
         in_doubt=False,
     )
 

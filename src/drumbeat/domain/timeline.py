@@ -230,7 +230,7 @@ def explain(enrollment: Enrollment, around: Circumstances, now: datetime) -> Hol
     if stopped is not None or enrollment.due_at is None:
         return stopped
     if enrollment.due_at > now:
-        return _explain_waiting(enrollment, enrollment.due_at, now)
+        return _explain_waiting(enrollment, enrollment.due_at)
     return hold_on_letter(enrollment, around, now) if enrollment.step.is_letter else None
 
 
@@ -259,10 +259,10 @@ def _explain_in_progress(enrollment: Enrollment) -> Hold:
     return Hold(Binding.TASK_OPEN, since, None, Lifter.USER, "Waiting for the task to be completed.")
 
 
-def _explain_waiting(enrollment: Enrollment, due_at: datetime, now: datetime) -> Hold:
-    if due_at > enrollment.slot and due_at != enrollment.plan.slot(enrollment.position, now):
-        detail = "A try did not go through; the next one follows by itself."
-        return Hold(Binding.RETRY, enrollment.slot, due_at, Lifter.SERVER, detail)
+def _explain_waiting(enrollment: Enrollment, due_at: datetime) -> Hold:
+    if enrollment.failure_detail is not None:
+        sentence = f"{enrollment.failure_detail} The next try follows by itself."
+        return Hold(Binding.RETRY, enrollment.slot, due_at, Lifter.SERVER, sentence)
     if due_at > enrollment.ready_at:
         sentence = "Waiting for the next sending window."
         return Hold(Binding.WINDOW, enrollment.ready_at, due_at, Lifter.TIME, sentence)

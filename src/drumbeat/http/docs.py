@@ -30,10 +30,16 @@ def show_docs(request: AnyRequest) -> Response[bytes]:
     return parts.pages.page(
         "docs.html",
         lang="en",
-        operations=list(_shown(reference)),
+        operations=sorted(_shown(reference), key=_place),
         errors=list(_errors()),
         version=reference["info"]["version"],
     )
+
+
+def _place(operation: dict[str, Any]) -> tuple[int, str]:
+    """The APIs first, then what a browser opens."""
+    path = str(operation["path"])
+    return next((n for n, start in enumerate(("/v2/", "/api/", "/u/")) if path.startswith(start)), 3), path
 
 
 def _shown(reference: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -118,11 +118,34 @@ def _named(complaint: str) -> IncorrectValue | MissingField | UnknownField | Wro
     named = _NAMED.fullmatch(what)
     if named is None:
         kind = IncorrectValue if "length" in what or "matching" in what else WrongType
-        return kind(f"{what}.", field=where or "body")
+        return kind(_plain(what, where), field=where or "body")
     field = shortened(".".join(part for part in (where, named["name"]) if part))
     if named["kind"] == "missing required":
         return MissingField(f"Send {field}.", field=field)
     return UnknownField(f"There is no field {field}.", field=field)
+
+
+_WORDS = {
+    "array": "a list",
+    "object": "an object",
+    "str": "text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+}
+
+
+def _plain(what: str, where: str) -> str:
+    """What is wrong with a field's value, in words that need no knowledge of the decoder."""
+    if where == "contacts" and "length" in what:
+        return f"Send 1 to {MOST_CONTACTS} contacts."
+    if "matching" in what:
+        return "Text must not hold the character NUL."
+    if "length <=" in what:
+        return f"Send at most {what.rpartition(' ')[2]} characters."
+    kinds = re.sub(r"`([^`]*)`", lambda found: " or ".join(_WORDS[kind] for kind in found[1].split(" | ")), what)
+    return f"{kinds}."
 
 
 def _answer(done: Execution) -> ExecuteAnswer:
