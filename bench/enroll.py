@@ -31,8 +31,9 @@ from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.event import Event, Fact
 from drumbeat.domain.person import Person
 from drumbeat.store import enrollments, events, people
-from drumbeat.store.database import Database, Tx
+from drumbeat.store.database import Database
 from drumbeat.store.statement import Insertion
+from drumbeat.store.transaction import Tx
 from drumbeat.testing.house import House, letter, open_house
 
 A_CALL = 100

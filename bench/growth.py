@@ -11,7 +11,8 @@ from drumbeat.domain.account import Role
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.operations.sequences import carry_replan, set_status
 from drumbeat.store import accounts, due, lanes, replans
-from drumbeat.store.database import Database, to_stamp
+from drumbeat.store.database import Database
+from drumbeat.store.stamps import to_stamp
 from drumbeat.store.statement import Statement
 from drumbeat.testing.house import House, letter, open_house
 from drumbeat.worker import Worker

@@ -16,7 +16,8 @@ from drumbeat.mail.session import Security
 from drumbeat.operations.accounts import activate_user, change_account
 from drumbeat.operations.mailboxes import MailboxSettings, add_mailbox, switch_mailbox
 from drumbeat.store import accounts, unsubscribes
-from drumbeat.store.database import Database, Tx
+from drumbeat.store.database import Database
+from drumbeat.store.transaction import Tx
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter
 from drumbeat.testing.sink import At, Talk

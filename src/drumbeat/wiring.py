@@ -11,8 +11,9 @@ from drumbeat.domain.errors import MasterKeyMissing, TestClockRefused
 from drumbeat.operations.letters import Identity, Writer
 from drumbeat.settings import Settings
 from drumbeat.store import installation, mailboxes, migrate, templates
-from drumbeat.store.database import Database, check_promises
+from drumbeat.store.database import Database
 from drumbeat.store.installation import Vault
+from drumbeat.store.promises import check_promises
 
 _MASTER_KEY = "master.key"
 

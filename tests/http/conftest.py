@@ -17,7 +17,7 @@ from drumbeat.domain.person import Person
 from drumbeat.http.app import make_app
 from drumbeat.operations.changes import Change, store
 from drumbeat.store import enrollments
-from drumbeat.store.database import Tx
+from drumbeat.store.transaction import Tx
 from drumbeat.testing.cast import Cast, add_lead, enter_cast, make_world
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.wiring import World

@@ -8,7 +8,8 @@ import pytest
 
 from drumbeat.domain.account import Role
 from drumbeat.store import accounts
-from drumbeat.store.database import Database, Tx
+from drumbeat.store.database import Database
+from drumbeat.store.transaction import Tx
 from drumbeat.testing.clock import FrozenClock
 from tests.operations.world import MONDAY, World
 

@@ -22,11 +22,12 @@ from drumbeat.operations.execute import ContactInput, Execution, execute
 from drumbeat.operations.letters import read_frozen
 from drumbeat.operations.records import PersonFields, add_person, change_person
 from drumbeat.store import accounts, deliveries, due, events, mailboxes
-from drumbeat.store.database import Database, Tx
+from drumbeat.store.database import Database
 from drumbeat.store.deliveries import Delivery
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.schema import metadata
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import Tx
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import House, open_house
 from drumbeat.testing.sink import Script, Sink

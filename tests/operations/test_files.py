@@ -18,7 +18,7 @@ from drumbeat.operations.desired import Desired
 from drumbeat.operations.files import apply, export, exported_attachments, plan, read_files
 from drumbeat.operations.yaml_text import write_yaml
 from drumbeat.store import accounts, people, sequences, templates
-from drumbeat.store.database import Tx
+from drumbeat.store.transaction import Tx
 from tests.operations.world import DRAFT, PAUSED, World, queued
 
 KEY = b"k" * 32

@@ -25,8 +25,9 @@ from drumbeat.domain.template import Attachment
 from drumbeat.domain.unsubscribe import read_unsubscribe_token
 from drumbeat.operations.dispatch import ClaimedLetter, claim
 from drumbeat.operations.letters import Frozen, Identity, Writer, encode_frozen, freeze_letter, read_frozen
-from drumbeat.store.database import Database, to_stamp
+from drumbeat.store.database import Database
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.stamps import to_stamp
 from drumbeat.testing.clock import TUESDAY_MORNING, FrozenClock
 from drumbeat.testing.house import letter
 from drumbeat.testing.sink import At

@@ -30,7 +30,7 @@ from drumbeat.operations.sequences import (
     warnings_of,
 )
 from drumbeat.store import accounts, sequences
-from drumbeat.store.database import Tx
+from drumbeat.store.transaction import Tx
 from tests.operations.world import (
     ACTIVE,
     ARCHIVED,

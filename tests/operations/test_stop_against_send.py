@@ -21,7 +21,8 @@ from drumbeat.operations.execute import ContactInput, execute
 from drumbeat.operations.records import PersonFields, change_person
 from drumbeat.operations.unsubscribes import suppress
 from drumbeat.store import people
-from drumbeat.store.database import Database, Tx
+from drumbeat.store.database import Database
+from drumbeat.store.transaction import Tx
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import House, letter, open_house
 

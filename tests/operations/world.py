@@ -13,9 +13,10 @@ from drumbeat.domain.sequence import ActionType, Sequence, SequenceStatus, Step
 from drumbeat.domain.template import TemplateText
 from drumbeat.operations.sequences import SequenceSettings, carry_replan, create, publish, set_status
 from drumbeat.store import accounts, enrollments, replans, sequences
-from drumbeat.store.database import Database, Snapshot, Tx
+from drumbeat.store.database import Database
 from drumbeat.store.lanes import NO_MAILBOX
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import Snapshot, Tx
 from drumbeat.testing.clock import FrozenClock
 
 DRAFT, ACTIVE = SequenceStatus.DRAFT, SequenceStatus.ACTIVE

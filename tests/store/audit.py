@@ -9,8 +9,9 @@ from typing import Any
 
 from drumbeat.domain.sequence import Sequence, SequenceStatus
 from drumbeat.store import sequences
-from drumbeat.store.database import Snapshot, to_stamp
+from drumbeat.store.stamps import to_stamp
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import Snapshot
 
 OUT = ("transmitting", "unknown")
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from drumbeat.store.database import Database, Tx
+from drumbeat.store.database import Database
+from drumbeat.store.transaction import Tx
 from tests.store.tenants import Tenant, found
 
 

@@ -15,9 +15,9 @@ from drumbeat.domain.person import Person, PersonKind
 from drumbeat.domain.sequence import ActionType, Sequence, SequenceStatus, Step
 from drumbeat.domain.template import TemplateText
 from drumbeat.store import accounts, enrollments, mailboxes, sequences
-from drumbeat.store.database import Tx
 from drumbeat.store.deliveries import Delivery
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.transaction import Tx
 
 LETTER = Step(
     ActionType.AUTOMATED_EMAIL, Delay(0, Unit.HOURS), email_template_id=1, template=TemplateText("Hi", None, "Tea?")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from drumbeat.domain.account import Role, UnknownMeans, UserStatus
 from drumbeat.domain.errors import NotFound
 from drumbeat.store import accounts, lanes
-from drumbeat.store.database import BrokenRule, Database, Tx
+from drumbeat.store.database import Database
+from drumbeat.store.transaction import BrokenRule, Tx
 from drumbeat.testing.clock import FrozenClock
 from tests.store.tenants import Tenant
 

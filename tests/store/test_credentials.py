@@ -8,7 +8,9 @@ import pytest
 from drumbeat.domain.access import Credential, CredentialKind
 from drumbeat.domain.account import UserStatus
 from drumbeat.store import accounts, credentials
-from drumbeat.store.database import BrokenRule, Database, Tx, to_stamp
+from drumbeat.store.database import Database
+from drumbeat.store.stamps import to_stamp
+from drumbeat.store.transaction import BrokenRule, Tx
 from drumbeat.testing.clock import FrozenClock
 from tests.store.tenants import Tenant
 

@@ -15,9 +15,11 @@ from sqlalchemy import event, text
 from drumbeat.clock import host_now
 from drumbeat.domain.errors import DatabaseBusy, DatabaseUnsafe, DatabaseUnwritable, Unavailable
 from drumbeat.store import accounts, installation
-from drumbeat.store.database import BrokenRule, Database, Tx, check_promises
+from drumbeat.store.database import Database
 from drumbeat.store.installation import Vault, new_master_key
+from drumbeat.store.promises import check_promises
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import BrokenRule, Tx
 from drumbeat.testing.clock import FrozenClock
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -39,8 +41,27 @@ class TestTransactions:
         with database.write() as tx:
             for name in ("A", "B"):
                 accounts.add_account(tx, name, "UTC", None)
-            assert tx.run(Statement("UPDATE accounts SET name = 'X'")) == 2
-            assert tx.run(Statement("UPDATE accounts SET name = 'X' WHERE id = 9")) == 0
+            assert tx.count_changed(Statement("UPDATE accounts SET name = 'X'")) == 2
+            assert tx.count_changed(Statement("UPDATE accounts SET name = 'X' WHERE id = 9")) == 0
+
+    def test_writes_sent_together_are_all_carried_out_and_reading_among_them_sees_those_before(
+        self, database: Database
+    ) -> None:
+        with database.write() as tx, tx.together():
+            accounts.add_account(tx, "A", "UTC", None)
+            assert [row.name for row in tx.all(NAMES)] == ["A"]
+            tx.run(Statement("UPDATE accounts SET name = 'B'"))
+        assert _names(database) == ["B"]
+
+    def test_a_rule_broken_among_writes_sent_together_is_told_and_none_of_them_stays(self, database: Database) -> None:
+        def twins(tx: Tx) -> None:
+            with tx.together():
+                for _ in range(3):
+                    tx.run(Statement("INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, true, 'ask', 0, 0)"))
+
+        with pytest.raises(BrokenRule):
+            database.transact(twins)
+        assert _names(database) == []
 
     def test_now_is_read_once_a_transaction(self, database: Database, clock: FrozenClock) -> None:
         began = clock.now

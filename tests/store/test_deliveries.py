@@ -12,9 +12,9 @@ from drumbeat.domain.enrollment import ActionStatus, State
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.store import accounts, deliveries, due, enrollments, mailboxes, sequences, unsubscribes
-from drumbeat.store.database import BrokenRule, Tx
 from drumbeat.store.deliveries import Delivery, Key, Settled
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import BrokenRule, Tx
 from tests.store.tenants import Tenant, delivery, enrolled
 
 QUEUED, CLAIMED, TRANSMITTING = DeliveryStatus.QUEUED, DeliveryStatus.CLAIMED, DeliveryStatus.TRANSMITTING

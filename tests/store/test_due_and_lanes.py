@@ -8,9 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drumbeat.store import due, lanes
-from drumbeat.store.database import BrokenRule, Database, Tx, instant_or_none
+from drumbeat.store.database import Database
 from drumbeat.store.due import Waiting
+from drumbeat.store.stamps import instant_or_none
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import BrokenRule, Tx
 from drumbeat.testing.clock import FrozenClock
 from tests.store.tenants import Tenant, enrolled, found
 

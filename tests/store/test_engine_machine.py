@@ -25,8 +25,9 @@ from sqlalchemy import event, make_url, text
 
 from drumbeat.domain.person import PersonKind
 from drumbeat.domain.sequence import SequenceStatus
-from drumbeat.store.database import Database, from_stamp
+from drumbeat.store.database import Database
 from drumbeat.store.schema import metadata
+from drumbeat.store.stamps import from_stamp
 from drumbeat.testing.clock import FrozenClock
 from tests.store import audit
 from tests.store.office import ADDRESSES, SENT, UNSENT, WORKERS, Office, enter, furnish

@@ -14,8 +14,9 @@ from drumbeat.domain.person import PersonKind
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.domain.variant import Variant
 from drumbeat.store import accounts, actions, enrollment_pages, enrollments, sequences
-from drumbeat.store.database import BrokenRule, Tx, to_stamp
+from drumbeat.store.stamps import to_stamp
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import BrokenRule, Tx
 from tests.store.tenants import Tenant, enrolled, sequence
 
 LEAD, CONTACT = PersonKind.LEAD, PersonKind.CONTACT

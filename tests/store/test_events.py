@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from drumbeat.domain.event import Event, Fact
 from drumbeat.domain.variant import Variant
 from drumbeat.store import events
-from drumbeat.store.database import BrokenRule, Database, Tx, to_stamp
+from drumbeat.store.database import Database
+from drumbeat.store.stamps import to_stamp
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import BrokenRule, Tx
 from tests.store.tenants import Tenant, enrolled, found
 
 SENT, BLOCKED = Event(Fact.LETTER_SENT, {"position": 0, "detail": "250 “ok” 100 %"}), Event(Fact.BLOCKED)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drumbeat.store import accounts
-from drumbeat.store.database import Database, from_stamp, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.database import Database
+from drumbeat.store.stamps import from_stamp, instant_or_none, stamp_or_none, to_stamp
 from drumbeat.store.statement import Insertion, Statement
 
 

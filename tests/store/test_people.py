@@ -11,7 +11,7 @@ from drumbeat.domain.errors import NotFound
 from drumbeat.domain.person import PersonKind
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.store import people, unsubscribes
-from drumbeat.store.database import BrokenRule, Tx
+from drumbeat.store.transaction import BrokenRule, Tx
 from tests.store.tenants import Tenant, person
 
 LEAD, CONTACT = PersonKind.LEAD, PersonKind.CONTACT

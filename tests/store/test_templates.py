@@ -9,7 +9,7 @@ from drumbeat.domain.calendar import Holidays
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.template import Attachment, TemplateText
 from drumbeat.store import sequences, templates
-from drumbeat.store.database import BrokenRule, Tx
+from drumbeat.store.transaction import BrokenRule, Tx
 from tests.store.tenants import Tenant
 
 TEXT = TemplateText("Tea for {{ person.first_name }}", "<p>100 % “tea”</p>", None)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.store import unsubscribes
-from drumbeat.store.database import Tx
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import Tx
 from tests.store.tenants import Tenant
 
 EVIDENCE = Statement("SELECT cause, evidence FROM suppressions WHERE account_id = :account_id")

@@ -11,7 +11,7 @@ from drumbeat.cli.terminal import AccountOption, ActingOption, acting_user, open
 from drumbeat.domain.account import Account, UnknownMeans
 from drumbeat.operations.accounts import change_account
 from drumbeat.store import accounts
-from drumbeat.store.database import Tx
+from drumbeat.store.transaction import Tx
 
 app = typer.Typer(no_args_is_help=True, help="What an account is set to.")
 

@@ -13,9 +13,10 @@ from drumbeat.domain.errors import DatabaseUnsafe, DrumbeatError, MasterKeyMissi
 from drumbeat.operations.mailboxes import server_of
 from drumbeat.settings import Settings
 from drumbeat.store import accounts, installation, mailboxes, migrate
-from drumbeat.store.database import Database, check_promises
+from drumbeat.store.database import Database
 from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.promises import check_promises
 from drumbeat.wiring import read_master_keys
 
 

@@ -15,7 +15,7 @@ from drumbeat.operations.enrollments import EnrollRequest, enroll
 from drumbeat.operations.files import Change, apply, export, exported_attachments, plan, read_files
 from drumbeat.operations.records import PersonFields, add_person
 from drumbeat.store import people, sequences
-from drumbeat.store.database import Snapshot, Tx
+from drumbeat.store.transaction import Snapshot, Tx
 
 
 def register(app: typer.Typer) -> None:

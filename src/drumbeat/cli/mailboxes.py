@@ -20,8 +20,8 @@ from drumbeat.cli.terminal import (
 from drumbeat.mail.session import Checkup, Security, Server, Timeouts, check
 from drumbeat.operations.mailboxes import MailboxSettings, add_mailbox, lift_hold, server_of, switch_mailbox
 from drumbeat.store import accounts, mailboxes
-from drumbeat.store.database import Tx
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.transaction import Tx
 
 app = typer.Typer(no_args_is_help=True, help="How users send.")
 PATIENCE = Timeouts(connect=10.0, session=20.0, command=10.0)

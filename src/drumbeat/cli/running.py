@@ -25,7 +25,7 @@ from drumbeat.operations.first_run import FirstRun, Secrets, is_empty, make_samp
 from drumbeat.operations.mailboxes import move_catchers
 from drumbeat.settings import Settings
 from drumbeat.store import migrate as migrations
-from drumbeat.store.database import Tx
+from drumbeat.store.transaction import Tx
 from drumbeat.wiring import World
 from drumbeat.worker import GRACE, Worker
 

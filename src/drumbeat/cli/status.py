@@ -24,7 +24,7 @@ from drumbeat.operations.doubts import count_as_not_sent, count_as_sent, send_ag
 from drumbeat.operations.letters import read_frozen
 from drumbeat.operations.status import AccountStatus, Explained, account_status, explained
 from drumbeat.store import accounts, deliveries, enrollments
-from drumbeat.store.database import Snapshot, Tx
+from drumbeat.store.transaction import Snapshot, Tx
 from drumbeat.wiring import World
 
 unknown_app = typer.Typer(no_args_is_help=True, help="Letters of which nobody knows whether they arrived.")

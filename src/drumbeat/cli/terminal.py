@@ -28,7 +28,7 @@ from drumbeat.domain.errors import (
 )
 from drumbeat.settings import Settings
 from drumbeat.store import accounts
-from drumbeat.store.database import Snapshot
+from drumbeat.store.transaction import Snapshot
 from drumbeat.wiring import World, open_world
 
 AccountOption = Annotated[

@@ -33,7 +33,8 @@ from drumbeat.operations.accounts import (
     revoke,
 )
 from drumbeat.store import accounts, credentials
-from drumbeat.store.database import Tx, instant_or_none
+from drumbeat.store.stamps import instant_or_none
+from drumbeat.store.transaction import Tx
 
 user_app = typer.Typer(no_args_is_help=True, help="Who works here.")
 key_app = typer.Typer(no_args_is_help=True, help="Tokens and API keys.")

@@ -19,7 +19,7 @@ from drumbeat.domain.errors import (
 )
 from drumbeat.http.parts import AnyRequest, Parts, parts_of
 from drumbeat.store import credentials
-from drumbeat.store.database import Snapshot
+from drumbeat.store.transaction import Snapshot
 
 _NOBODYS = "0" * 64  # compared when there is no such credential, so that both take the same time
 _NOTE_EVERY = timedelta(minutes=1)

@@ -13,7 +13,7 @@ from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of
 from drumbeat.operations.unsubscribes import locale_of, unsubscribe
 from drumbeat.store import installation
-from drumbeat.store.database import Tx
+from drumbeat.store.transaction import Tx
 
 
 @route("/", http_method=["GET", "HEAD"], sync_to_thread=True, opt=described("The front page", answer="text/html"))

@@ -19,7 +19,7 @@ from drumbeat.domain.errors import AlreadyExists, IncorrectValue, NotFound
 from drumbeat.domain.person import address_key, normalize_email
 from drumbeat.operations.healing import release
 from drumbeat.store import accounts, credentials, events
-from drumbeat.store.database import Tx
+from drumbeat.store.transaction import Tx
 
 SHORTEST_PASSWORD = 10
 

@@ -14,8 +14,8 @@ from drumbeat.domain.person import Person, person_values
 from drumbeat.domain.task import Task
 from drumbeat.domain.template import compile_text
 from drumbeat.store import accounts, actions, due, enrollments, events, lanes, people, tasks
-from drumbeat.store.database import Tx
 from drumbeat.store.due import Waiting
+from drumbeat.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +90,17 @@ def _collect(change: Change, rows: _Rows, mailboxes: dict[int, int | None]) -> N
 
 
 def _write(tx: Tx, account_id: int, rows: _Rows) -> None:
-    if rows.done:
-        actions.add(tx, account_id, rows.done)
-    if rows.waiting:
-        due.plan(tx, account_id, rows.waiting)
-    if rows.ended:
-        due.remove(tx, account_id, rows.ended)
-    if rows.removed_tasks:
-        tasks.delete(tx, account_id, rows.removed_tasks)
-    events.add(tx, account_id, rows.facts)
-    lanes.wake(tx, account_id, rows.wakes)
+    with tx.together():
+        if rows.done:
+            actions.add(tx, account_id, rows.done)
+        if rows.waiting:
+            due.plan(tx, account_id, rows.waiting)
+        if rows.ended:
+            due.remove(tx, account_id, rows.ended)
+        if rows.removed_tasks:
+            tasks.delete(tx, account_id, rows.removed_tasks)
+        events.add(tx, account_id, rows.facts)
+        lanes.wake(tx, account_id, rows.wakes)
 
 
 def lane_of(enrollment: Enrollment, actors_mailbox: int | None) -> int:

@@ -32,9 +32,10 @@ from drumbeat.domain.machine import decide
 from drumbeat.operations.changes import Change, store
 from drumbeat.operations.dispatch import LEASE, ClaimedLetter
 from drumbeat.store import deliveries, due, enrollments, lanes, mailboxes, unsubscribes
-from drumbeat.store.database import Tx, from_stamp
 from drumbeat.store.deliveries import Delivery, Key, Settled
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.stamps import from_stamp
+from drumbeat.store.transaction import Tx
 
 EVIDENCE_AWAITED = timedelta(minutes=10)
 NOT_SENT = "not sent:"

@@ -32,10 +32,11 @@ from drumbeat.store import (
     sequences,
     unsubscribes,
 )
-from drumbeat.store.database import Tx, to_stamp
 from drumbeat.store.deliveries import Delivery, Settled
 from drumbeat.store.due import Due, Waiting
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.stamps import to_stamp
+from drumbeat.store.transaction import Tx
 
 LEASE = timedelta(seconds=30)
 POISONED_WAITS = timedelta(hours=1)

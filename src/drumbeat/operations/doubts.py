@@ -14,8 +14,8 @@ from drumbeat.mail.compose import COMPOSER
 from drumbeat.operations.changes import Change, apply, store
 from drumbeat.operations.deliveries import EVIDENCE_AWAITED, end_leases
 from drumbeat.store import accounts, deliveries, enrollments
-from drumbeat.store.database import Tx
 from drumbeat.store.deliveries import Delivery, Settled
+from drumbeat.store.transaction import Tx
 
 
 def reap(tx: Tx, expired: Delivery) -> bool:

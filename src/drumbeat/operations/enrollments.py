@@ -24,7 +24,8 @@ from drumbeat.domain.variant import Variant, choose_variant
 from drumbeat.operations.changes import Change, apply, lane_of, store
 from drumbeat.operations.doubts import count_as_sent
 from drumbeat.store import accounts, enrollments, events, lanes, people, sequences, unsubscribes
-from drumbeat.store.database import Tx, to_stamp
+from drumbeat.store.stamps import to_stamp
+from drumbeat.store.transaction import Tx
 
 REENROLL_AFTER_V2 = timedelta(seconds=60)
 
@@ -194,9 +195,10 @@ def add(
         decision = start(account_id, id, _subject(run, person, actor, zone), plan, tx.now, cause)
         made.append((decision.enrollment, lane_of(decision.enrollment, actor.mailbox_id)))
         facts.append((id, 0, decision.facts))
-    enrollments.add(tx, made)
-    events.add(tx, account_id, facts)
-    lanes.wake(tx, account_id, [(lane, e.due_at) for e, lane in made if e.due_at is not None])
+    with tx.together():
+        enrollments.add(tx, made)
+        events.add(tx, account_id, facts)
+        lanes.wake(tx, account_id, [(lane, e.due_at) for e, lane in made if e.due_at is not None])
     return [enrollment for enrollment, _ in made]
 
 

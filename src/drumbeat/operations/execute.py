@@ -25,7 +25,7 @@ from drumbeat.domain.variant import Variant
 from drumbeat.operations.enrollments import Run, add, already_enrolled, assign_variants
 from drumbeat.operations.records import resume_filled
 from drumbeat.store import accounts, people, sequences
-from drumbeat.store.database import Tx
+from drumbeat.store.transaction import Tx
 
 REENROLL_AFTER = timedelta(hours=24)
 
@@ -105,8 +105,9 @@ def execute(
     if not eligible:  # a duplicate of somebody who may not be written to makes nobody eligible
         raise NoEligibleContacts([_told(result) for result in results])
     runs.assign(eligible)
-    _find_or_make(tx, account_id, caller_id, eligible)
-    _enroll(tx, account_id, caller_id, actor, runs, eligible)
+    with tx.together():
+        _find_or_make(tx, account_id, caller_id, eligible)
+        _enroll(tx, account_id, caller_id, actor, runs, eligible)
     return Execution(runs.sequence, results)
 
 

@@ -28,8 +28,8 @@ from drumbeat.operations.records import PersonFields, add_person, change_person
 from drumbeat.operations.sequences import SequenceSettings, creator_of, settings_of, warnings_of
 from drumbeat.operations.writing import export, exported_attachments
 from drumbeat.store import accounts, events, people, sequences, templates
-from drumbeat.store.database import Snapshot, Tx
 from drumbeat.store.templates import StoredTemplate
+from drumbeat.store.transaction import Snapshot, Tx
 
 __all__ = ["Change", "apply", "export", "exported_attachments", "plan", "read_files"]
 

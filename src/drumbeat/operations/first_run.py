@@ -12,8 +12,8 @@ from drumbeat.operations.accounts import NewUser, add_user, create_account, mint
 from drumbeat.operations.files import apply, read_files
 from drumbeat.operations.mailboxes import MailboxSettings, add_mailbox
 from drumbeat.store import accounts, sequences
-from drumbeat.store.database import Snapshot, Tx
 from drumbeat.store.installation import Vault
+from drumbeat.store.transaction import Snapshot, Tx
 
 OWNER_EMAIL = "owner@drumbeat.example"
 SAMPLE = "sample.yaml"

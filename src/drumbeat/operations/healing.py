@@ -12,7 +12,7 @@ from drumbeat.domain.happening import Decision, Resumed
 from drumbeat.domain.machine import decide
 from drumbeat.operations.changes import Change, store
 from drumbeat.store import enrollments
-from drumbeat.store.database import Tx
+from drumbeat.store.transaction import Tx
 
 HEALS_FOR = timedelta(days=14)
 _BATCH = 1000

@@ -17,9 +17,9 @@ from drumbeat.domain.sequence import Step, Unsubscribing
 from drumbeat.domain.template import compile_template, freeze, thaw
 from drumbeat.domain.unsubscribe import footer, unsubscribe_token
 from drumbeat.mail.compose import Letter, Skeleton, ascii_address, compile_skeleton, reply_subject, with_footer
-from drumbeat.store.database import from_stamp
 from drumbeat.store.deliveries import Delivery
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.stamps import from_stamp
 
 
 @dataclass(frozen=True, slots=True)

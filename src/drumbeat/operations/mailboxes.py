@@ -11,9 +11,9 @@ from drumbeat.domain.person import normalize_email
 from drumbeat.mail.session import Security, Server
 from drumbeat.operations.healing import release
 from drumbeat.store import accounts, events, lanes, mailboxes
-from drumbeat.store.database import Tx
 from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.transaction import Tx
 
 _LONGEST_WAIT = timedelta(hours=1)
 # What another mailbox may cure: none was there or it was off, or the one before was held.

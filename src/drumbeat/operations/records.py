@@ -17,7 +17,7 @@ from drumbeat.operations.dispatch import ADDRESS_TAKEN
 from drumbeat.operations.enrollments import finish_all
 from drumbeat.operations.healing import heals
 from drumbeat.store import accounts, enrollments, people
-from drumbeat.store.database import Tx
+from drumbeat.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ from drumbeat.domain.sequence import (
 from drumbeat.domain.template import compile_template, compile_text
 from drumbeat.operations.changes import Change, store
 from drumbeat.store import accounts, due, enrollments, events, replans, sequences, templates
-from drumbeat.store.database import Snapshot, Tx
 from drumbeat.store.replans import Replan, ReplanKind
+from drumbeat.store.transaction import Snapshot, Tx
 
 # Tags that have a value in every letter.
 _ALWAYS_THERE = frozenset(

@@ -16,8 +16,9 @@ from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.domain.timeline import Hold
 from drumbeat.operations.views import EnrollmentView, view, why
 from drumbeat.store import accounts, due, enrollments, events, lanes, mailboxes, overview, people, sequences
-from drumbeat.store.database import Snapshot, from_stamp, instant_or_none
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.stamps import from_stamp, instant_or_none
+from drumbeat.store.transaction import Snapshot
 
 IN_DOUBT: Final = "in doubt"
 _WHAT_TO_DO: Final[Mapping[str, str]] = MappingProxyType(

@@ -6,7 +6,7 @@ from drumbeat.domain.happening import TaskCompleted, TaskDeleted
 from drumbeat.domain.task import Task
 from drumbeat.operations.changes import apply
 from drumbeat.store import enrollments, tasks
-from drumbeat.store.database import Tx
+from drumbeat.store.transaction import Tx
 
 
 def complete(tx: Tx, account_id: int, task_id: int) -> Task:

@@ -8,7 +8,7 @@ from drumbeat.domain.happening import FinishRequested
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.operations.enrollments import finish_all
 from drumbeat.store import deliveries, enrollments, events, sequences, unsubscribes
-from drumbeat.store.database import Snapshot, Tx
+from drumbeat.store.transaction import Snapshot, Tx
 
 
 def suppress(

@@ -13,7 +13,8 @@ from drumbeat.domain.task import Task
 from drumbeat.domain.timeline import Circumstances, Hold, Stage, explain, timeline
 from drumbeat.operations.dispatch import state_of
 from drumbeat.store import accounts, actions, mailboxes, sequences, tasks, unsubscribes
-from drumbeat.store.database import Snapshot, from_stamp
+from drumbeat.store.stamps import from_stamp
+from drumbeat.store.transaction import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

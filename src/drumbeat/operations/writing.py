@@ -13,8 +13,8 @@ from drumbeat.domain.template import Attachment, TemplateText
 from drumbeat.operations.reading import PERSON_TEXTS, UNITS, content_type_of
 from drumbeat.operations.yaml_text import write_yaml
 from drumbeat.store import accounts, people, sequences, templates
-from drumbeat.store.database import Snapshot
 from drumbeat.store.templates import StoredCalendar
+from drumbeat.store.transaction import Snapshot
 
 _PAGE = 1000
 Written = dict[str, Any]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from drumbeat.domain.account import Account, Role, UnknownMeans, User, UserStatus
 from drumbeat.domain.errors import NotFound
-from drumbeat.store.database import Snapshot, Tx, from_stamp, to_stamp
+from drumbeat.store.stamps import from_stamp, to_stamp
 from drumbeat.store.statement import Record, Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 
 def take_ids(tx: Tx, account_id: int, noun: str, count: int = 1) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from drumbeat.domain.enrollment import Done
-from drumbeat.store.database import Snapshot, Tx, from_stamp, to_stamp
+from drumbeat.store.stamps import from_stamp, to_stamp
 from drumbeat.store.statement import Insertion, Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 
 def add(tx: Tx, account_id: int, done: Sequence[tuple[int, Done]]) -> None:

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from drumbeat.domain.access import Credential, CredentialKind
 from drumbeat.store.accounts import take_ids
-from drumbeat.store.database import Snapshot, Tx, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.stamps import instant_or_none, stamp_or_none, to_stamp
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 
 def reserve_id(tx: Tx, account_id: int) -> int:
@@ -60,7 +61,7 @@ def touch(tx: Tx, account_id: int, id: int, now: datetime) -> None:
 
 def revoke(tx: Tx, account_id: int, id: int) -> bool:
     """End a credential at once; False if there is none."""
-    return tx.run(_REVOKE, account_id=account_id, id=id, now=to_stamp(tx.now)) > 0
+    return tx.count_changed(_REVOKE, account_id=account_id, id=id, now=to_stamp(tx.now)) > 0
 
 
 _ADD = Statement("""

@@ -1,21 +1,15 @@
-"""The engine, Snapshot (read) and Tx (write), and all that differs between SQLite and PostgreSQL.
-
-Statements go to the driver as they are: SQLAlchemy keeps the connections and makes the schema, but its own
-way of executing costs more than the driver's (docs/decisions/0014).
-"""
+"""The database: its connections, its transactions, its complaints, and what differs between SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from datetime import datetime, timedelta
 from time import sleep
 from typing import Any, NoReturn, TypeVar
 
-import msgspec
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -24,110 +18,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from drumbeat.clock import host_now
-from drumbeat.domain.errors import DatabaseBusy, DatabaseUnsafe, DatabaseUnwritable, Unavailable
-from drumbeat.store.statement import Insertion, Record, Rows, Statement, record_of
+from drumbeat.domain.errors import DatabaseBusy, DatabaseUnwritable, Unavailable
+from drumbeat.store.stamps import from_stamp
+from drumbeat.store.transaction import BrokenRule, Snapshot, Tx, first_line
 
 T = TypeVar("T")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _BUSY_FOR = 15.0  # seconds a writer waits for its turn before it answers "busy"
 _TRIES = 4
 _PREPARED = 500  # statements PostgreSQL keeps prepared for a connection: more than there are
 _COMPLAINTS = (sqlite3.Error, psycopg.Error, DBAPIError, PoolTimeout)
-_BROKEN = (sqlite3.IntegrityError, psycopg.IntegrityError)
-
-
-def to_stamp(instant: datetime) -> int:
-    """An instant as stored: UTC microseconds since 1970."""
-    return (instant - _EPOCH) // _MICROSECOND
-
-
-def from_stamp(stamp: int) -> datetime:
-    """A stored instant."""
-    return _EPOCH + timedelta(microseconds=stamp)
-
-
-def stamp_or_none(instant: datetime | None) -> int | None:
-    """An instant as stored, or None."""
-    return None if instant is None else to_stamp(instant)
-
-
-def instant_or_none(stamp: int | None) -> datetime | None:
-    """A stored instant, or None."""
-    return None if stamp is None else from_stamp(stamp)
-
-
-class BrokenRule(Exception):
-    """A constraint of the schema was broken: by a twin that was quicker, or by a defect of ours.
-
-    What the row held is not told: it may be an address, and this may be logged.
-    """
-
-    def __init__(self, error: sqlite3.IntegrityError | psycopg.IntegrityError) -> None:
-        super().__init__(_said(error))
-        self.is_unique = "UNIQUE" in str(error) or getattr(error, "sqlstate", None) == "23505"
-
-
-class Snapshot:
-    """An open transaction that only reads: everything as it was at one instant."""
-
-    def __init__(self, cursor: Any, now: Callable[[], datetime], *, postgresql: bool) -> None:
-        self._cursor = cursor
-        self._read_now = now
-        self._postgresql = postgresql
-
-    @cached_property
-    def now(self) -> datetime:
-        """The database's clock, read once per transaction."""
-        return self._read_now()
-
-    def all(self, statement: Statement, **parameters: Any) -> Rows:
-        """Every row."""
-        self._run(statement, parameters)
-        return list(map(self._record()._make, self._cursor.fetchall()))
-
-    def first(self, statement: Statement, **parameters: Any) -> Record | None:
-        """The first row, or None."""
-        self._run(statement, parameters)
-        row = self._cursor.fetchone()
-        return None if row is None else self._record()._make(row)
-
-    def _record(self) -> Any:
-        return record_of(tuple([column[0] for column in self._cursor.description]))
-
-    def _run(self, statement: Statement, parameters: dict[str, Any]) -> None:
-        for name in statement.batches:
-            parameters[name] = msgspec.json.encode(parameters[name]).decode()
-        try:
-            self._cursor.execute(statement.postgresql if self._postgresql else statement.sqlite, parameters)
-        except _BROKEN as error:
-            raise BrokenRule(error) from None
-
-
-class Tx(Snapshot):
-    """An open transaction that writes; it commits when the block it was opened for ends well."""
-
-    def run(self, statement: Statement, **parameters: Any) -> int:
-        """Execute, and tell how many rows changed."""
-        self._run(statement, parameters)
-        return int(self._cursor.rowcount)
-
-    def lock(self, statement: Statement, **parameters: Any) -> None:
-        """Lock the rows a statement selects; on SQLite the writer is alone and nothing is read."""
-        if self._postgresql:
-            self._run(statement, parameters)
-
-    def insert(self, insertion: Insertion, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Add the rows, each a tuple in the insertion's order of columns."""
-        if not rows:
-            return
-        if self._postgresql:
-            self._run(insertion.postgresql, {"rows": rows})
-            return
-        try:
-            self._cursor.executemany(insertion.sqlite, rows)
-        except _BROKEN as error:
-            raise BrokenRule(error) from None
 
 
 class Database:
@@ -215,7 +114,7 @@ class Database:
             cursor.execute(begin)
             if self._now is not None or not self.test_clock:
                 return self._now or host_now
-            return lambda: host_now() + cursor.execute(f"SELECT {offset}").fetchone()[0] * _MICROSECOND
+            return lambda: host_now() + timedelta(microseconds=cursor.execute(f"SELECT {offset}").fetchone()[0])
         # The clock comes back with the answer to BEGIN, which it would take a round trip of its own to ask for.
         cursor.execute(f"{begin}; {_PG_CLOCK.format(offset=offset)}")
         cursor.nextset()
@@ -318,7 +217,7 @@ def _raise_translated(error: Exception) -> NoReturn:
 
 
 def _translation(error: Exception) -> Exception:
-    said = _said(error)
+    said = first_line(error)
     if isinstance(error, PoolTimeout) or re.search(r"database is locked|database table is locked|lock timeout", said):
         return DatabaseBusy(said)
     if re.search(r"readonly|read-only|disk is full|No space left|disk I/O error|unable to open", said):
@@ -328,48 +227,8 @@ def _translation(error: Exception) -> Exception:
     return error
 
 
-def _said(error: Exception) -> str:
-    """The first line of the complaint: the lines behind it may tell what a row holds."""
-    return str(error).strip().split("\n")[0]
-
-
 def _lost_a_race(error: Exception) -> bool:
     """Whether the same work may go well the second time: deadlock, serialization, or a unique index."""
     if isinstance(error, BrokenRule):
         return error.is_unique
     return getattr(error, "sqlstate", None) in ("40001", "40P01", "55P03")
-
-
-def check_promises(database: Database, *, overridden: frozenset[str] = frozenset()) -> list[str]:
-    """What the database must promise so that no letter goes twice; DatabaseUnsafe names what it does not.
-
-    Returns a line per promise checked. A setting named in `overridden` is reported but not refused.
-    """
-    told = []
-    with database.write() as tx:
-        for name, wanted, found in _settings(database, tx):
-            ok = found in wanted
-            told.append(f"{name} = {found}" + ("" if ok else f" (wanted: {' or '.join(sorted(wanted))})"))
-            if not ok and name not in overridden:
-                raise DatabaseUnsafe(
-                    f"{name} is {found}; set it to {' or '.join(sorted(wanted))}, or name it in "
-                    f"DRUMBEAT_UNSAFE={name} to run without the promise."
-                )
-    return told
-
-
-def _settings(database: Database, tx: Tx) -> Iterator[tuple[str, frozenset[str], str]]:
-    if database.is_sqlite:
-        level = str(tx.first(Statement("PRAGMA synchronous"))[0])  # type: ignore[index]
-        yield (
-            "synchronous",
-            frozenset({"FULL", "EXTRA"}),
-            {"0": "OFF", "1": "NORMAL", "2": "FULL", "3": "EXTRA"}[level],
-        )
-        mode = str(tx.first(Statement("PRAGMA journal_mode"))[0])  # type: ignore[index]
-        yield "journal_mode", frozenset({"wal"}), mode
-    else:
-        for name in ("fsync", "full_page_writes", "synchronous_commit"):
-            wanted = {"on", "remote_write", "remote_apply", "local"} if name == "synchronous_commit" else {"on"}
-            found = tx.first(Statement("SELECT current_setting(:name)"), name=name)
-            yield name, frozenset(wanted), str(found[0]) if found else ""

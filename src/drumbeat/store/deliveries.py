@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from drumbeat.domain.delivery import DeliveryStatus
-from drumbeat.store.database import Snapshot, Tx, from_stamp, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.stamps import from_stamp, instant_or_none, stamp_or_none, to_stamp
 from drumbeat.store.statement import Insertion, Record, Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 Key = tuple[int, int, int]  # enrollment id, position, attempt
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from drumbeat.store.database import Snapshot, Tx, from_stamp, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.stamps import from_stamp, instant_or_none, stamp_or_none, to_stamp
 from drumbeat.store.statement import Rows, Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 
 @dataclass(frozen=True, slots=True)

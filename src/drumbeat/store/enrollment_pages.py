@@ -7,9 +7,9 @@ from typing import Any
 
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.person import PersonKind
-from drumbeat.store.database import Snapshot
 from drumbeat.store.enrollments import find_many
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import Snapshot
 
 
 def list_page(

@@ -20,8 +20,9 @@ from drumbeat.domain.errors import NotFound
 from drumbeat.domain.person import PersonKind
 from drumbeat.domain.variant import Variant
 from drumbeat.store import sequences
-from drumbeat.store.database import Snapshot, Tx, from_stamp, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.stamps import from_stamp, instant_or_none, stamp_or_none, to_stamp
 from drumbeat.store.statement import Insertion, Record, Rows, Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 
 def add(tx: Tx, enrollments: Sequence[tuple[Enrollment, int]]) -> None:

@@ -10,8 +10,9 @@ import msgspec
 
 from drumbeat.domain.event import Event
 from drumbeat.store.accounts import take_ids
-from drumbeat.store.database import Snapshot, Tx, to_stamp
+from drumbeat.store.stamps import to_stamp
 from drumbeat.store.statement import Insertion, Rows, Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 STATISTICS = "statistics"
 _TOPICS = (STATISTICS,)

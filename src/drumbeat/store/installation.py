@@ -7,8 +7,9 @@ import secrets
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from drumbeat.domain.errors import MasterKeyMissing, MasterKeyWrong
-from drumbeat.store.database import Snapshot, Tx, to_stamp
+from drumbeat.store.stamps import to_stamp
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 _CANARY = "drumbeat"
 

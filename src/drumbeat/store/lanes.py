@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from drumbeat.store.database import Snapshot, Tx, to_stamp
+from drumbeat.store.stamps import to_stamp
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 NO_MAILBOX = 0
 

@@ -9,8 +9,9 @@ from typing import Any
 from drumbeat.domain.errors import NotFound
 from drumbeat.store import lanes
 from drumbeat.store.accounts import take_ids
-from drumbeat.store.database import Snapshot, Tx, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.stamps import instant_or_none, stamp_or_none, to_stamp
 from drumbeat.store.statement import Record, Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 
 @dataclass(frozen=True, slots=True)

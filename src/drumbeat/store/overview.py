@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from drumbeat.store.database import Snapshot
 from drumbeat.store.statement import Rows, Statement
+from drumbeat.store.transaction import Snapshot
 
 
 def enrollments_by_sequence(snapshot: Snapshot, account_id: int) -> Rows:

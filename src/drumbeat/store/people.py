@@ -9,8 +9,9 @@ import msgspec
 
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.person import Person, PersonKind
-from drumbeat.store.database import Snapshot, Tx, from_stamp, to_stamp
+from drumbeat.store.stamps import from_stamp, to_stamp
 from drumbeat.store.statement import Insertion, Record, Rows, Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 
 def add(tx: Tx, people: Sequence[Person]) -> None:

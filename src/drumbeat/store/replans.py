@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from drumbeat.store.database import Snapshot, Tx, from_stamp, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.stamps import from_stamp, instant_or_none, stamp_or_none, to_stamp
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 
 class ReplanKind(StrEnum):

@@ -22,9 +22,10 @@ from drumbeat.domain.sequence import (
     WindowZone,
 )
 from drumbeat.store.accounts import take_ids
-from drumbeat.store.database import Snapshot, Tx, from_stamp, to_stamp
+from drumbeat.store.stamps import from_stamp, to_stamp
 from drumbeat.store.statement import Record, Rows, Statement
 from drumbeat.store.templates import holidays_of
+from drumbeat.store.transaction import Snapshot, Tx
 
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.task import Task
-from drumbeat.store.database import Snapshot, Tx, from_stamp, instant_or_none, stamp_or_none, to_stamp
+from drumbeat.store.stamps import from_stamp, instant_or_none, stamp_or_none, to_stamp
 from drumbeat.store.statement import Insertion, Record, Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 
 def add(tx: Tx, tasks: Sequence[Task]) -> None:

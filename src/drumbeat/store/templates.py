@@ -14,8 +14,9 @@ from drumbeat.domain.calendar import Holidays
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.template import Attachment, TemplateText
 from drumbeat.store.accounts import take_ids
-from drumbeat.store.database import Snapshot, Tx, to_stamp
+from drumbeat.store.stamps import to_stamp
 from drumbeat.store.statement import Record, Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from drumbeat.domain.unsubscribe import Suppression
-from drumbeat.store.database import Snapshot, Tx, to_stamp
+from drumbeat.store.stamps import to_stamp
 from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import Snapshot, Tx
 
 
 def suppress(tx: Tx, account_id: int, address_hash: str, cause: Suppression, evidence: str) -> bool:
     """Never write to this address key again; False if it was suppressed already."""
     return (
-        tx.run(
+        tx.count_changed(
             _SUPPRESS,
             account_id=account_id,
             address_hash=address_hash,

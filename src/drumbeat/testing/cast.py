@@ -16,8 +16,8 @@ from drumbeat.domain.template import TemplateText
 from drumbeat.operations.records import PersonFields, add_person
 from drumbeat.settings import Settings
 from drumbeat.store import accounts, credentials, mailboxes, sequences
-from drumbeat.store.database import Tx
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.transaction import Tx
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.wiring import World, open_world
 

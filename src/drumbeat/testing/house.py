@@ -19,9 +19,10 @@ from drumbeat.operations.sequences import SequenceSettings, create, publish, set
 from drumbeat.operations.views import EnrollmentView, view
 from drumbeat.settings import Settings
 from drumbeat.store import accounts, enrollments, installation, mailboxes
-from drumbeat.store.database import Database, Tx
+from drumbeat.store.database import Database
 from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.transaction import Tx
 from drumbeat.wiring import World
 
 KEY = "a2V5IGtleSBrZXkga2V5IGtleSBrZXkga2V5IGtleSA="

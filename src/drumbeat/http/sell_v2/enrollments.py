@@ -33,7 +33,7 @@ from drumbeat.operations import enrollments as operations
 from drumbeat.operations.enrollments import EnrollRequest
 from drumbeat.operations.views import EnrollmentView, view
 from drumbeat.store import enrollment_pages, enrollments
-from drumbeat.store.database import Snapshot, Tx
+from drumbeat.store.transaction import Snapshot, Tx
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_ID)]
 Answer = Response[bytes]
