@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from drumbeat.cli.terminal import AccountOption, ActingOption, acting_user, opened, pick_account, say, shown
-from drumbeat.domain.account import Account, UnknownMeans
+from drumbeat.cli.terminal import AccountOption, ActingOption, opened, pick_account, say, shown, transacted
+from drumbeat.domain.account import Account, UnknownMeans, User
 from drumbeat.operations.accounts import change_account
 from drumbeat.store import accounts
 from drumbeat.store.transaction import Tx
@@ -48,14 +48,11 @@ def change(
     told = {setting: value for setting, value in wanted.items() if value is not None}
     if not told:
         raise typer.BadParameter("Name at least one setting; see `drumbeat account set --help`.")
-    with opened() as world:
 
-        def work(tx: Tx) -> Account:
-            account_id = pick_account(tx, account)
-            actor_id = acting_user(tx, account_id, acting).id
-            return change_account(tx, replace(accounts.get_account(tx, account_id), **told), actor_id)
+    def work(tx: Tx, account_id: int, by: User) -> Account:
+        return change_account(tx, replace(accounts.get_account(tx, account_id), **told), by.id)
 
-        _say(world.database.transact(work))
+    _say(transacted(account, acting, work))
 
 
 def _say(account: Account) -> None:

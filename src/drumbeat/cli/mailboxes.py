@@ -16,6 +16,7 @@ from drumbeat.cli.terminal import (
     say,
     show_table,
     shown,
+    transacted,
 )
 from drumbeat.mail.session import Checkup, Security, Server, Timeouts, check
 from drumbeat.operations.mailboxes import MailboxSettings, add_mailbox, lift_hold, server_of, switch_mailbox
@@ -153,14 +154,9 @@ def switch_on(mailbox_id: MailboxId, account: AccountOption = None, acting: Acti
 
 
 def _switch(mailbox_id: int, account: int | None, acting: int | None, *, on: bool) -> None:
-    with opened() as world:
-
-        def work(tx: Tx) -> None:
-            account_id = pick_account(tx, account)
-            actor_id = acting_user(tx, account_id, acting).id
-            switch_mailbox(tx, account_id, mailbox_id, on=on, actor_id=actor_id)
-
-        world.database.transact(work)
+    transacted(
+        account, acting, lambda tx, account_id, by: switch_mailbox(tx, account_id, mailbox_id, on=on, actor_id=by.id)
+    )
 
 
 @app.command("lift")

@@ -17,6 +17,7 @@ from drumbeat.cli.terminal import (
     say,
     show_table,
     shown,
+    transacted,
 )
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.timeline import Hold, Lifter, Stage
@@ -129,26 +130,14 @@ def list_unknown(account: AccountOption = None) -> None:
 @unknown_app.command("count-as-sent")
 def settle_as_sent(enrollment_id: EnrollmentId, account: AccountOption = None, acting: ActingOption = None) -> None:
     """Count the letter as sent; the enrollment goes on with its next step."""
-    with opened() as world:
-
-        def work(tx: Tx) -> None:
-            account_id = pick_account(tx, account)
-            count_as_sent(tx, account_id, enrollment_id, acting_user(tx, account_id, acting).id)
-
-        world.database.transact(work)
+    transacted(account, acting, lambda tx, account_id, by: count_as_sent(tx, account_id, enrollment_id, by.id))
     say(f"Enrollment {enrollment_id}: the letter counts as sent.")
 
 
 @unknown_app.command("count-as-not-sent")
 def settle_as_not_sent(enrollment_id: EnrollmentId, account: AccountOption = None, acting: ActingOption = None) -> None:
     """Count the letter of a finished enrollment as not sent."""
-    with opened() as world:
-
-        def work(tx: Tx) -> None:
-            account_id = pick_account(tx, account)
-            count_as_not_sent(tx, account_id, enrollment_id, acting_user(tx, account_id, acting).id)
-
-        world.database.transact(work)
+    transacted(account, acting, lambda tx, account_id, by: count_as_not_sent(tx, account_id, enrollment_id, by.id))
     say(f"Enrollment {enrollment_id}: the letter counts as not sent.")
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import structlog
 import typer
@@ -28,9 +28,10 @@ from drumbeat.domain.errors import (
 )
 from drumbeat.settings import Settings
 from drumbeat.store import accounts
-from drumbeat.store.transaction import Snapshot
+from drumbeat.store.transaction import Snapshot, Tx
 from drumbeat.wiring import World, open_world
 
+T = TypeVar("T")
 AccountOption = Annotated[
     int | None, typer.Option("--account", metavar="ID", help="The account; needed where there are several.")
 ]
@@ -120,6 +121,17 @@ def acting_user(snapshot: Snapshot, account_id: int, asked: int | None) -> User:
         if user.is_active and user.role is Role.ADMIN:
             return user
     raise NotFound("The account has no active admin; name a user with --as.")
+
+
+def transacted(account: int | None, acting: int | None, work: Callable[[Tx, int, User], T]) -> T:
+    """Do `work` in one transaction: it gets the account's id and the user who is noted as having done it."""
+    with opened() as world:
+
+        def in_account(tx: Tx) -> T:
+            account_id = pick_account(tx, account)
+            return work(tx, account_id, acting_user(tx, account_id, acting))
+
+        return world.database.transact(in_account)
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -16,9 +16,10 @@ from drumbeat.cli.terminal import (
     pick_account,
     say,
     show_table,
+    transacted,
 )
 from drumbeat.domain.access import CredentialKind, Scope
-from drumbeat.domain.account import Role
+from drumbeat.domain.account import Role, User
 from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.person import address_key
 from drumbeat.operations.accounts import (
@@ -100,13 +101,7 @@ def deactivate_one(
     acting: ActingOption = None,
 ) -> None:
     """End a user's signing in, sending, tokens and keys."""
-    with opened() as world:
-
-        def work(tx: Tx) -> None:
-            account_id = pick_account(tx, account)
-            deactivate_user(tx, account_id, user_id, acting_user(tx, account_id, acting).id)
-
-        world.database.transact(work)
+    transacted(account, acting, lambda tx, account_id, by: deactivate_user(tx, account_id, user_id, by.id))
     say(f"User {user_id} is inactive.")
 
 
@@ -117,13 +112,7 @@ def activate_one(
     acting: ActingOption = None,
 ) -> None:
     """Let a user sign in and send again; what waited for that goes on."""
-    with opened() as world:
-
-        def work(tx: Tx) -> None:
-            account_id = pick_account(tx, account)
-            activate_user(tx, account_id, user_id, acting_user(tx, account_id, acting).id)
-
-        world.database.transact(work)
+    transacted(account, acting, lambda tx, account_id, by: activate_user(tx, account_id, user_id, by.id))
     say(f"User {user_id} is active.")
 
 
@@ -145,16 +134,12 @@ def add_key(
     only_sequences = all(scope.startswith("sequences:") for scope in scopes)
     chosen = kind or (CredentialKind.KEY if only_sequences else CredentialKind.TOKEN)
     secret = new_secret()
-    with opened() as world:
 
-        def work(tx: Tx) -> str:
-            account_id = pick_account(tx, account)
-            owner = acting_user(tx, account_id, user)
-            until = None if days is None else tx.now + timedelta(days=days)
-            return mint(tx, account_id, chosen, owner.id, scopes, name=name, secret=secret, expires_at=until)
+    def work(tx: Tx, account_id: int, owner: User) -> str:
+        until = None if days is None else tx.now + timedelta(days=days)
+        return mint(tx, account_id, chosen, owner.id, scopes, name=name, secret=secret, expires_at=until)
 
-        text = world.database.transact(work)
-    say(text)
+    say(transacted(account, user, work))
 
 
 @key_app.command("list")
@@ -179,11 +164,5 @@ def revoke_key(
     acting: ActingOption = None,
 ) -> None:
     """End a token or key at once."""
-    with opened() as world:
-
-        def work(tx: Tx) -> None:
-            account_id = pick_account(tx, account)
-            revoke(tx, account_id, key_id, acting_user(tx, account_id, acting).id)
-
-        world.database.transact(work)
+    transacted(account, acting, lambda tx, account_id, by: revoke(tx, account_id, key_id, by.id))
     say(f"{key_id} is revoked.")
