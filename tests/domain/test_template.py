@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drumbeat.domain.errors import MissingTags, TemplateFails, TemplateSyntax
+from drumbeat.domain.merge import is_known
 from drumbeat.domain.template import (
     Rendered,
     TemplateText,
@@ -83,7 +84,7 @@ def test_a_value_that_is_only_small_is_not_missing(value: object, shown: str) ->
         ("{{ 'Dear ' | append: person.title }}", ("person.title",)),
         ("{{ person.title | default: person.phone }}", ("person.phone",)),
         ("{% assign t = person.title | upcase %}{{ t }}", ("person.title",)),
-        ("{% capture c %}{{ person.title }}{% endcapture %}", ("person.title",)),
+        ("{% capture c %}{{ person.title }}{% endcapture %}{{ c }}", ("person.title",)),
         ("{{ person.first_name.nick }}", ("person.first_name.nick",)),
         ("{{ person['first.name'] }}", ("person.first\\.name",)),
         ("{% if person.title %}{% assign t = 1 %}{% endif %}{{ t }}", ("t",)),
@@ -112,6 +113,17 @@ def test_a_missing_tag_is_found_behind_filters_and_names(source: str, tags: tupl
 )
 def test_a_tag_with_a_default_or_in_a_condition_is_never_missing(source: str, shown: str) -> None:
     assert text_of(source) == shown
+
+
+def test_what_is_captured_is_missing_only_where_it_is_shown() -> None:
+    unshown = "{% capture c %}{{ person.title }}{% endcapture %}"
+    assert text_of(unshown + "x") == "x"
+    assert text_of(unshown + "{{ c | default: 'friend' }}") == "friend"
+    assert text_of(unshown + "{% if c %}{{ c }}{% endif %}x") == "x"
+    assert compile_template(TemplateText("s", None, unshown + "x")).undefaulted == ()
+    shown = compile_template(TemplateText("s", None, unshown + "{{ c }}"))
+    assert shown.undefaulted == ("person.title",)
+    assert text_of("{% capture c %}{{ person.first_name }}{% endcapture %}{{ c }}{{ c | upcase }}") == "AdaADA"
 
 
 @pytest.mark.parametrize("empty", ["nil", "blank", "empty", "''"])
@@ -331,6 +343,22 @@ def test_the_date_filter_refuses_formats_it_does_not_know(wanted: str) -> None:
         text_of(f"{{{{ '2026-03-05' | date: {wanted} }}}}")
 
 
+@pytest.mark.parametrize("name", ["now", "today"])
+def test_now_is_the_instant_the_letter_was_frozen_at(name: str) -> None:
+    source = TemplateText(f"{{{{ '{name}' | date: '%Y-%m-%d %H:%M' }}}}", None, "t")
+    at = datetime(2026, 3, 5, 9, 30, tzinfo=UTC)
+    assert compile_template(source).render({}, at).subject == "2026-03-05 09:30"
+    assert compile_text("Since {{ 'now' | date: '%d.%m.' }}").render({}, at) == "Since 05.03."
+
+
+@pytest.mark.parametrize("blank", [None, "", " \n"])
+def test_a_blank_body_counts_as_none(blank: str | None) -> None:
+    assert compile_template(TemplateText("s", "<p>Hi</p>", blank)).render({}) == Rendered("s", "<p>Hi</p>", "Hi\n")
+    assert compile_template(TemplateText("s", blank, "Hi")).render({}) == Rendered("s", None, "Hi")
+    with pytest.raises(TemplateSyntax, match="neither"):
+        compile_template(TemplateText("s", blank, blank))
+
+
 def test_a_task_is_one_line_and_never_blocks() -> None:
     line = compile_text("Call {{ person.first_name }} {{ person.title }}\nat {{ person.phone | default: 'home' }}")
     assert line.render(VALUES) == "Call Ada  at home"
@@ -341,7 +369,7 @@ def test_a_task_is_one_line_and_never_blocks() -> None:
 def test_frozen_values_are_only_what_the_tags_read() -> None:
     values = {
         "person": {"a": "x", "b": " ", "n": 3, "d": date(2026, 1, 2), "p": Decimal("1.5"), "secret": "s"},
-        "account": {"list": ["a", 1], "none": []},
+        "account": {"list": ["a", None, 1], "none": []},
         "unsubscribe_url": "u",
     }
     tags = "person.a person.b person.n person.d person.p person.q.r account.list account.none unsubscribe_url"
@@ -362,7 +390,7 @@ names = st.text(min_size=1, max_size=8).filter(lambda name: "'" not in name and 
 @settings(max_examples=100, deadline=None)
 def test_thawed_values_render_as_the_ones_they_were_frozen_from(custom: dict[str, Any]) -> None:
     plain = {name: value for name, value in custom.items() if "}" not in name and "%" not in name}
-    source = "".join(f"[{{{{ lead.custom['{name}'] | default: 'none' }}}}]" for name in plain)
+    source = "t" + "".join(f"[{{{{ lead.custom['{name}'] | default: 'none' }}}}]" for name in plain)
     template = compile_template(TemplateText("s", None, source))
     values = {"lead": {"custom": plain}}
     assert template.render(thaw(freeze(template.tags, values))) == template.render(values)
@@ -377,3 +405,22 @@ def test_one_template_renders_in_many_threads() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(render, range(64)))
+
+
+@pytest.mark.parametrize(
+    ("tag", "known"),
+    [
+        ("person.first_name", True),
+        ("lead.custom.plan", True),
+        ("contact.custom.any\\.thing", True),
+        ("sender.email", True),
+        ("account.postal_address", True),
+        ("unsubscribe_url", True),
+        ("person.firstname", False),
+        ("sender.phone", False),
+        ("lead.", False),
+        ("account.email", False),
+    ],
+)
+def test_a_field_that_nobody_has_is_known_as_such(tag: str, known: bool) -> None:
+    assert is_known(tag) is known

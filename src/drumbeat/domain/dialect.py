@@ -13,6 +13,7 @@ from liquid.builtin.expressions import BooleanExpression
 from liquid.builtin.expressions import logical as logic
 from liquid.builtin.expressions.primitive import Blank, Empty
 from liquid.builtin.output import Output, OutputNode
+from liquid.builtin.tags.capture_tag import CaptureNode, CaptureTag
 from liquid.builtin.tags.case_tag import CaseNode, CaseTag, MultiExpressionBlockNode
 from liquid.builtin.tags.for_tag import ForNode, ForTag
 from liquid.builtin.tags.if_tag import IfNode, IfTag
@@ -21,7 +22,7 @@ from liquid.exceptions import FilterArgumentError, LiquidSyntaxError, LiquidType
 from liquid.expression import Expression
 from liquid.stringify import to_liquid_string
 
-from drumbeat.domain.merge import LOOP_LIMIT, MergeContext, Nothing, is_nothing, size
+from drumbeat.domain.merge import LOOP_LIMIT, MergeContext, Nothing, is_nothing, lacking, size
 
 # fmt: off
 _TAGS: Final = frozenset({
@@ -184,6 +185,22 @@ class _MergeFor(ForNode):
         return super().render_to_output(context, buffer)
 
 
+class _MergeCapture(CaptureNode):
+    """What is captured lacks the tags it would have shown; that matters only where it is shown itself."""
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        merge = cast(MergeContext, context)
+        missing, merge.missing = merge.missing, {}
+        captured = context.get_buffer(buffer)
+        self.block.render(context, captured)
+        gaps, merge.missing = merge.missing, missing
+        if gaps:
+            context.assign(self.name, lacking(gaps))
+        else:
+            self._assign(context, captured)
+        return 0
+
+
 class _MergeOutputTag(Output):
     node_class = _MergeOutput
 
@@ -198,6 +215,10 @@ class _MergeUnlessTag(UnlessTag):
 
 class _MergeCaseTag(CaseTag):
     node_class = _MergeCase
+
+
+class _MergeCaptureTag(CaptureTag):
+    node_class = _MergeCapture
 
 
 class _MergeForTag(ForTag):
@@ -242,7 +263,7 @@ class MergeLanguage(Environment):
         self.filters = {name: self.filters[name] for name in _FILTERS}
         self.add_filter("date", _date)
         self.add_filter("strip_html", _strip_html)
-        for tag in (_MergeOutputTag, _MergeIfTag, _MergeUnlessTag, _MergeCaseTag, _MergeForTag):
+        for tag in (_MergeOutputTag, _MergeIfTag, _MergeUnlessTag, _MergeCaseTag, _MergeCaptureTag, _MergeForTag):
             self.add_tag(tag)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, Final, cast
 
@@ -15,11 +16,20 @@ from liquid.undefined import UNDEFINED, Undefined
 
 ROOTS: Final = frozenset({"person", "lead", "contact", "sender", "account", "unsubscribe_url"})
 _PEOPLE: Final = frozenset({"person", "lead", "contact"})
+_OF_PERSON: Final = frozenset(
+    {"first_name", "last_name", "name", "organization_name", "title", "email", "phone", "custom"}
+)
+_FIELDS: Final = {
+    **dict.fromkeys(_PEOPLE, _OF_PERSON),
+    "sender": frozenset({"name", "email"}),
+    "account": frozenset({"name", "postal_address"}),
+}
 
 # Work is counted in characters walked, made or copied, so that a render ends without looking at a clock.
 WORK_LIMIT: Final = 4_000_000
 LOOP_LIMIT: Final = 100_000
 _FILTER_WORK: Final = 10
+_NOW: Final = ("now", "today")
 
 
 def tag_path(segments: Sequence[object]) -> tuple[str, ...] | None:
@@ -48,6 +58,12 @@ def split_tag(tag: str) -> tuple[str, ...]:
     return tuple(re.sub(r"\\(.)", r"\1", name) for name in re.findall(r"(?:[^.\\]|\\.)+", tag, re.DOTALL))
 
 
+def is_known(tag: str) -> bool:
+    """Whether anything ever has a field of this name; what is under `custom` may."""
+    root, field = (*split_tag(tag), "", "")[:2]
+    return root not in _FIELDS or field in _FIELDS[root]
+
+
 def is_nothing(value: object) -> bool:
     """Whether there is nothing to show: undefined, None, blank, an empty list, or a whole group of fields."""
     if isinstance(value, str):
@@ -67,19 +83,23 @@ class Nothing(Undefined):
         self.tags: tuple[str, ...] = (name,)
 
 
-def _all_of(gaps: Sequence[Nothing]) -> Nothing:
-    together = Nothing(gaps[0].name)
-    together.tags = tuple(dict.fromkeys(tag for gap in gaps for tag in gap.tags))
+def lacking(tags: Iterable[str]) -> Nothing:
+    """The value of what cannot be shown for want of these tags."""
+    together = Nothing("value")
+    together.tags = tuple(dict.fromkeys(tags))
     return together
 
 
 class MergeContext(RenderContext):
     """One render of one part: collects the missing tags it met and stops when the work is too much."""
 
-    __slots__ = ("body_size", "iterations", "missing", "work")
+    __slots__ = ("at", "body_size", "iterations", "missing", "work")
 
-    def __init__(self, template: Any, values: Mapping[str, object], missing: dict[str, None]) -> None:
+    def __init__(
+        self, template: Any, values: Mapping[str, object], missing: dict[str, None], at: datetime | None = None
+    ) -> None:
         super().__init__(template, globals=values)
+        self.at = at
         # The library's own chain would offer `now` and `today`, which read the clock.
         self.scope = type(self.scope)(self.locals)
         self.missing = missing
@@ -121,7 +141,9 @@ class MergeContext(RenderContext):
         if name != "default":
             gaps = [value for value in (left, *args, *named.values()) if isinstance(value, Nothing)]
             if gaps:
-                return _all_of(gaps)
+                return lacking(tag for gap in gaps for tag in gap.tags)
+        if name == "date" and left in _NOW and self.at is not None:
+            left = self.at
         self.charge(_FILTER_WORK + size(left) + sum(map(size, args)) + _growth(name, left, args))
         value = function(left, *args, **named)
         self.charge(size(value))

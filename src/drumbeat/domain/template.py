@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from inspect import signature
 from io import StringIO
@@ -18,6 +18,7 @@ from liquid.builtin.expressions.filtered import Filter
 from liquid.builtin.expressions.primitive import IntegerLiteral, RangeLiteral
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.assign_tag import AssignNode
+from liquid.builtin.tags.capture_tag import CaptureNode
 from liquid.builtin.tags.for_tag import BreakNode, ContinueNode
 from liquid.exceptions import LiquidError, LiquidSyntaxError
 from liquid.expression import Expression
@@ -83,12 +84,15 @@ class Template:
     _html: _Part | None
     _text: _Part | None
 
-    def render(self, values: Mapping[str, Any]) -> Rendered:
-        """The letter for nested values; raises MissingTags with every tag it lacks, or TemplateFails."""
+    def render(self, values: Mapping[str, Any], at: datetime | None = None) -> Rendered:
+        """The letter for nested values; raises MissingTags with every tag it lacks, or TemplateFails.
+
+        `at` is what the template calls `now`.
+        """
         missing: dict[str, None] = {}
-        subject = self._subject.render(values, missing)
-        html = self._html.render(values, missing) if self._html else None
-        text = self._text.render(values, missing) if self._text else None
+        subject = self._subject.render(values, missing, at)
+        html = self._html.render(values, missing, at) if self._html else None
+        text = self._text.render(values, missing, at) if self._text else None
         if missing:
             raise MissingTags(tuple(missing))
         return Rendered(one_line(subject), html, plain_text(html or "") if text is None else text)
@@ -101,22 +105,23 @@ class LineTemplate:
     tags: frozenset[str]
     _line: _Part
 
-    def render(self, values: Mapping[str, Any]) -> str:
-        """The line for nested values, as far as it can be written."""
+    def render(self, values: Mapping[str, Any], at: datetime | None = None) -> str:
+        """The line for nested values, as far as it can be written; `at` is what it calls `now`."""
         buffer = StringIO()
         with suppress(TemplateFails):
-            self._line.write(values, {}, buffer)
+            self._line.write(values, {}, at, buffer)
         return one_line(buffer.getvalue())
 
 
 @lru_cache(maxsize=256)
 def compile_template(source: TemplateText) -> Template:
     """The template of a source, from a cache; TemplateSyntax names the part and line that do not parse."""
-    if source.html is None and source.text is None:
+    html_source, text_source = (body if (body or "").strip() else None for body in (source.html, source.text))
+    if html_source is None and text_source is None:
         raise TemplateSyntax("the template has neither an HTML nor a text body", part="text")
     subject = _compile("subject", source.subject, TEXT)
-    html = None if source.html is None else _compile("html", source.html, HTML)
-    text = None if source.text is None else _compile("text", source.text, TEXT)
+    html = None if html_source is None else _compile("html", html_source, HTML)
+    text = None if text_source is None else _compile("text", text_source, TEXT)
     parts = [part for part in (subject, html, text) if part]
     return Template(
         tags=frozenset(tag for part in parts for tag in part.tags),
@@ -142,13 +147,13 @@ class _Part:
     tags: tuple[str, ...]
     undefaulted: tuple[str, ...]
 
-    def render(self, values: Mapping[str, Any], missing: dict[str, None]) -> str:
+    def render(self, values: Mapping[str, Any], missing: dict[str, None], at: datetime | None) -> str:
         buffer = StringIO()
-        self.write(values, missing, buffer)
+        self.write(values, missing, at, buffer)
         return buffer.getvalue()
 
-    def write(self, values: Mapping[str, Any], missing: dict[str, None], buffer: StringIO) -> None:
-        context = MergeContext(self.bound, values, missing)
+    def write(self, values: Mapping[str, Any], missing: dict[str, None], at: datetime | None, buffer: StringIO) -> None:
+        context = MergeContext(self.bound, values, missing, at)
         try:
             for node in self.bound.nodes:
                 node.render(context, buffer)
@@ -209,7 +214,17 @@ class _Reading:
             for name in node.template_scope():
                 shown = self._shown(node.expression) if isinstance(node, AssignNode) else []
                 self.assigned.setdefault(str(name), []).extend(shown)
-            self.read(node.children(self.context), block | set(map(str, node.block_scope())))
+            inside = block | set(map(str, node.block_scope()))
+            if isinstance(node, CaptureNode):
+                self._read_captured(node, inside)
+            else:
+                self.read(node.children(self.context), inside)
+
+    def _read_captured(self, node: CaptureNode, block: frozenset[str]) -> None:
+        shown, self.undefaulted = self.undefaulted, {}
+        self.read(node.children(self.context), block)
+        captured, self.undefaulted = self.undefaulted, shown
+        self.assigned[str(node.name)].extend(captured)
 
     def _expression(self, expression: Expression, block: frozenset[str]) -> None:
         if isinstance(expression, Path):
@@ -282,7 +297,8 @@ def freeze(tags: Iterable[str], values: Mapping[str, Any]) -> Frozen:
         for name in split_tag(tag):
             value = value.get(name) if isinstance(value, Mapping) else None
         if not is_nothing(value):
-            frozen[tag] = [_scalar(item) for item in value] if isinstance(value, list | tuple) else _scalar(value)
+            is_list = isinstance(value, list | tuple)
+            frozen[tag] = [_scalar(item) for item in value if item is not None] if is_list else _scalar(value)
     return frozen
 
 

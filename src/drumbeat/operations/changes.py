@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
-from drumbeat.domain.enrollment import Done, Enrollment
+from drumbeat.domain.enrollment import ActionStatus, Done, Enrollment
 from drumbeat.domain.event import Event
-from drumbeat.domain.happening import Decision, EnrollmentEvent, OpenTask, RecordAction, RemoveTask
+from drumbeat.domain.happening import AddressChanged, Decision, EnrollmentEvent, OpenTask, RecordAction, RemoveTask
 from drumbeat.domain.machine import decide
-from drumbeat.domain.person import Person, person_values
 from drumbeat.domain.task import Task
 from drumbeat.domain.template import compile_text
-from drumbeat.store import accounts, actions, due, enrollments, events, lanes, people, tasks
+from drumbeat.operations.values import task_values
+from drumbeat.store import accounts, actions, deliveries, due, enrollments, events, lanes, people, tasks
 from drumbeat.store.due import Waiting
 from drumbeat.store.transaction import Tx
 
@@ -37,6 +38,7 @@ class Change:
 class _Rows:
     done: list[tuple[int, Done]] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
+    cancelled: list[int] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     facts: list[tuple[int, int, Sequence[Event]]] = field(default_factory=list)
     wakes: list[tuple[int, datetime]] = field(default_factory=list)
@@ -69,6 +71,15 @@ def apply(tx: Tx, enrollment: Enrollment, event: EnrollmentEvent) -> Enrollment:
     return change.enrollment
 
 
+def readdress(tx: Tx, account_id: int, address_hash: str | None, moving: Sequence[Enrollment]) -> list[Enrollment]:
+    """Let locked enrollments follow their person to another address key; they as they are now."""
+    decisions = [decide(enrollment, AddressChanged(address_hash), tx.now) for enrollment in moving]
+    changed = [decision for decision in decisions if decision.facts]
+    enrollments.readdress(tx, account_id, address_hash, [decision.enrollment.id for decision in changed])
+    events.add(tx, account_id, [(d.enrollment.id, d.enrollment.revision, d.facts) for d in changed])
+    return [decision.enrollment for decision in decisions]
+
+
 def _collect(change: Change, rows: _Rows, mailboxes: dict[int, int | None]) -> None:
     enrollment = change.enrollment
     for effect in change.decision.effects:
@@ -85,6 +96,8 @@ def _collect(change: Change, rows: _Rows, mailboxes: dict[int, int | None]) -> N
             rows.wakes.append((lane, enrollment.due_at))
     else:
         rows.ended.append(enrollment.id)
+        if enrollment.status is ActionStatus.CANCELLED:
+            rows.cancelled.append(enrollment.id)
     if change.decision.facts:
         rows.facts.append((enrollment.id, enrollment.revision, change.decision.facts))
 
@@ -97,6 +110,8 @@ def _write(tx: Tx, account_id: int, rows: _Rows) -> None:
             due.plan(tx, account_id, rows.waiting)
         if rows.ended:
             due.remove(tx, account_id, rows.ended)
+        if rows.cancelled:
+            deliveries.close_unsent(tx, account_id, rows.cancelled)
         if rows.removed_tasks:
             tasks.delete(tx, account_id, rows.removed_tasks)
         events.add(tx, account_id, rows.facts)
@@ -124,12 +139,14 @@ def _open_tasks(tx: Tx, account_id: int, changes: Sequence[Change]) -> list[Chan
     ids = dict(zip(opened, range(first, first + len(opened)), strict=True))
     whom = {(c.enrollment.subject.resource_type, c.enrollment.subject.resource_id) for c in changes}
     found = people.find_many(tx, account_id, sorted(whom))
+    account = accounts.get_account(tx, account_id)
     made, given = [], []
     for change in changes:
         e = change.enrollment
         if e.id in opened:
             person = found.get((e.subject.resource_type, e.subject.resource_id))
-            made.append(_task(tx.now, e, ids[e.id], opened[e.id].due_at, person))
+            values = task_values(person, account, accounts.get_user(tx, account_id, e.subject.actor_id))
+            made.append(_task(tx.now, e, ids[e.id], opened[e.id].due_at, values))
             with_task = replace(change.decision, enrollment=replace(e, task_id=ids[e.id]))
             change = replace(change, decision=with_task)
         given.append(change)
@@ -137,10 +154,7 @@ def _open_tasks(tx: Tx, account_id: int, changes: Sequence[Change]) -> list[Chan
     return given
 
 
-def _task(now: datetime, enrollment: Enrollment, id: int, due_at: datetime, person: Person | None) -> Task:
-    values = person_values(person) if person else {}
-    template = compile_text(enrollment.step.task_content or "")
-    content = template.render({"person": values, "lead": values, "contact": values})
+def _task(now: datetime, enrollment: Enrollment, id: int, due_at: datetime, values: Mapping[str, Any]) -> Task:
     return Task(
         account_id=enrollment.account_id,
         id=id,
@@ -148,7 +162,7 @@ def _task(now: datetime, enrollment: Enrollment, id: int, due_at: datetime, pers
         creator_id=enrollment.subject.actor_id,
         resource_type=enrollment.subject.resource_type.value,
         resource_id=enrollment.subject.resource_id,
-        content=content,
+        content=compile_text(enrollment.step.task_content or "").render(values, now),
         due_at=due_at,
         completed_at=None,
         enrollment_id=enrollment.id,

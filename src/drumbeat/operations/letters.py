@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -12,11 +13,12 @@ import msgspec
 from drumbeat.domain.account import Account
 from drumbeat.domain.delivery import message_id
 from drumbeat.domain.enrollment import Enrollment
-from drumbeat.domain.person import Person, person_values
+from drumbeat.domain.person import Person
 from drumbeat.domain.sequence import Step, Unsubscribing
 from drumbeat.domain.template import compile_template, freeze, thaw
 from drumbeat.domain.unsubscribe import footer, unsubscribe_token
 from drumbeat.mail.compose import Letter, Skeleton, ascii_address, compile_skeleton, reply_subject, with_footer
+from drumbeat.operations.values import letter_values
 from drumbeat.store.deliveries import Delivery
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.stamps import from_stamp
@@ -84,7 +86,7 @@ def freeze_letter(
         recipient_email=person.email or "",
         recipient_name=person.name,
         unsubscribe_url=url,
-        values=freeze(tags, _values(person, account, mailbox, url)),
+        values=freeze(tags, letter_values(person, account, mailbox, url)),
         footer_locale=unsubscribing.locale if unsubscribing.enabled else None,
         postal_address=account.postal_address,
         in_reply_to=None if previous is None else previous.message_id,
@@ -93,24 +95,16 @@ def freeze_letter(
     )
 
 
-def _values(person: Person, account: Account, mailbox: StoredMailbox, url: str) -> dict[str, Any]:
-    of_person = person_values(person)
-    return {
-        "person": of_person,
-        "lead": of_person,
-        "contact": of_person,
-        "sender": {"name": mailbox.sender_name, "email": mailbox.sender_email},
-        "account": {"name": account.name, "postal_address": account.postal_address},
-        "unsubscribe_url": url,
-    }
-
-
 def _subject_of(frozen: Frozen, enrollment: Enrollment, delivery: Delivery | None) -> str:
     assert delivery is not None
     template = enrollment.plan.steps[delivery.position].template
     assert template is not None
-    subject = compile_template(template).render(thaw(frozen.values)).subject
+    subject = compile_template(template).render(thaw(frozen.values), _date(frozen)).subject
     return subject if frozen.previous_subject is None else reply_subject(subject, frozen.previous_subject)
+
+
+def _date(frozen: Frozen) -> datetime:
+    return from_stamp(frozen.date // 1_000_000 * 1_000_000)
 
 
 def encode_frozen(frozen: Frozen) -> str:
@@ -140,7 +134,7 @@ class Writer:
     def write(self, account_id: int, step: Step, frozen: Frozen) -> bytes:
         """The letter's bytes; raises MissingTags or TemplateFails before anything is sent."""
         assert step.template is not None
-        rendered = compile_template(step.template).render(thaw(frozen.values))
+        rendered = compile_template(step.template).render(thaw(frozen.values), _date(frozen))
         if frozen.footer_locale is not None:
             words = footer(frozen.footer_locale, frozen.unsubscribe_url, frozen.postal_address)
             rendered = with_footer(rendered, words, frozen.unsubscribe_url)
@@ -149,7 +143,7 @@ class Writer:
             subject = reply_subject(subject, frozen.previous_subject)
         letter = Letter(
             message_id=frozen.message_id,
-            date=from_stamp(frozen.date // 1_000_000 * 1_000_000),
+            date=_date(frozen),
             sender_name=frozen.sender_name,
             sender_email=frozen.sender_email,
             recipient_name=frozen.recipient_name,

@@ -116,10 +116,10 @@ class _Reader:
         fields = item.fields(("name", "subject", "html", "text", "attachments"), ("name",))
         subject = _optional(fields, "subject", Item.body) or ""
         html, text = _optional(fields, "html", Item.body), _optional(fields, "text", Item.body)
-        if html is None and text is None:
+        if not (html or "").strip() and not (text or "").strip():
             item.place.refuse("The template has no body; add the field 'html', 'text' or both.")
         for part, body in (("subject", subject), ("html", html), ("text", text)):
-            if part in fields and body is not None:
+            if body and not body.isspace():
                 with fields[part].compiled():
                     compile_template(_alone(part, body))
         return DesiredTemplate(
@@ -166,7 +166,7 @@ def _alone(part: str, body: str) -> TemplateText:
     return TemplateText(
         subject=body if part == "subject" else "",
         html=body if part == "html" else None,
-        text=body if part == "text" else (None if part == "html" else ""),
+        text={"subject": "-", "text": body}.get(part),
     )
 
 

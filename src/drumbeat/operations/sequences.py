@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 
 from drumbeat.domain.account import Role
-from drumbeat.domain.calendar import Holidays, Window, zone_named
+from drumbeat.domain.calendar import LONGEST_DELAY, Holidays, Window, zone_named
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.errors import (
     ActorUnavailable,
@@ -23,6 +23,7 @@ from drumbeat.domain.errors import (
 )
 from drumbeat.domain.happening import Decision, Frozen, RhythmChanged, Thawed
 from drumbeat.domain.machine import decide
+from drumbeat.domain.merge import is_known
 from drumbeat.domain.sequence import (
     Sequence,
     SequenceStatus,
@@ -173,6 +174,8 @@ def publish(tx: Tx, sequence: Sequence, steps: Several[Step], actor_id: int | No
         raise SequenceEmpty("Add a step before you publish.")
     for step in steps:
         _compile(step)
+    if sum(step.delay.amount for step in steps) > LONGEST_DELAY:
+        raise IncorrectValue(f"All delays together may be at most {LONGEST_DELAY} hours or weekdays.", field="steps")
     current = sequences.lock(tx, sequence.account_id, sequence.id)
     version = sequences.publish(tx, current, steps)
     _journal(tx, current, "sequence_published", actor_id, version=version.number)
@@ -183,7 +186,8 @@ def _compile(step: Step) -> None:
     if not step.is_letter:
         if not (step.task_content or "").strip():
             raise BlankField("A task step needs words.", field="task_content")
-        compile_text(step.task_content or "")
+        if "unsubscribe_url" in compile_text(step.task_content or "").tags:
+            raise IncorrectValue("A task goes to a user, who has nothing to unsubscribe from.", field="task_content")
     elif step.template is None:
         raise MissingField("An e-mail step needs a template.", field="email_template_id")
     else:
@@ -191,11 +195,21 @@ def _compile(step: Step) -> None:
 
 
 def warnings_of(steps: Several[Step]) -> tuple[str, ...]:
-    """Why the first step could block: each tag its letter shows without a default that may be empty."""
-    if not steps or steps[0].template is None:
-        return ()
-    shown = compile_template(steps[0].template).undefaulted
-    return tuple(f"step 0 can block: {{{{ {tag} }}}} has no default" for tag in shown if tag not in _ALWAYS_THERE)
+    """What its author should look at: why step 0 could block, tags of no known field, a thread without a subject."""
+    told: list[str] = []
+    for position, step in enumerate(steps):
+        if step.template is None:
+            tags = compile_text(step.task_content or "").tags
+        else:
+            template = compile_template(step.template)
+            tags = template.tags
+            shown = [tag for tag in template.undefaulted if tag not in _ALWAYS_THERE and position == 0]
+            told += [f"step 0 can block: {{{{ {tag} }}}} has no default" for tag in shown]
+            continues = step.is_reply and any(before.is_letter for before in steps[:position])
+            if not continues and not step.template.subject.strip():
+                told.append(f"step {position} has no subject")
+        told += [f"step {position}: there is no field {{{{ {tag} }}}}" for tag in sorted(tags) if not is_known(tag)]
+    return tuple(told)
 
 
 def set_status(tx: Tx, account_id: int, id: int, status: SequenceStatus, actor_id: int | None) -> Sequence:
