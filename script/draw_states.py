@@ -18,6 +18,7 @@ from drumbeat.domain.delivery import TRANSITIONS, DeliveryStatus, FailureReason
 from drumbeat.domain.enrollment import ActionStatus, Enrollment, FinishedReason, Plan, State, Subject
 from drumbeat.domain.happening import (
     Accepted,
+    AddressChanged,
     CannotSend,
     CountedAsNotSent,
     CountedAsSent,
@@ -29,6 +30,7 @@ from drumbeat.domain.happening import (
     Frozen,
     OpenTask,
     PointOfNoReturnPassed,
+    Postponed,
     Resumed,
     RhythmChanged,
     SentAgain,
@@ -57,6 +59,7 @@ EVENTS: tuple[EnrollmentEvent, ...] = (
     Accepted(),
     CannotSend(FailureReason.AUTH, ""),
     Deferred(LATER, ""),
+    Postponed(LATER, ""),
     Doubted(""),
     DoubtExpired(),
     CountedAsSent(),
@@ -66,6 +69,7 @@ EVENTS: tuple[EnrollmentEvent, ...] = (
     TaskCompleted(TASK_ID),
     TaskDeleted(TASK_ID),
     FinishRequested(FinishedReason.MANUAL, USER_ID),
+    AddressChanged("other"),
     Frozen(),
     Thawed(NOON),
     RhythmChanged(),

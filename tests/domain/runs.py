@@ -12,6 +12,7 @@ from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment, FinishedReason, Plan, Subject
 from drumbeat.domain.happening import (
     Accepted,
+    AddressChanged,
     CannotSend,
     CountedAsNotSent,
     CountedAsSent,
@@ -24,6 +25,7 @@ from drumbeat.domain.happening import (
     Frozen,
     OpenTask,
     PointOfNoReturnPassed,
+    Postponed,
     Resumed,
     RhythmChanged,
     SentAgain,
@@ -113,6 +115,7 @@ EVENTS: dict[type[EnrollmentEvent], EnrollmentEvent] = {
     Accepted: Accepted("250 ok"),
     CannotSend: CannotSend(FailureReason.AUTH, "535 no"),
     Deferred: Deferred(NOON + 2 * HOUR, "451 later"),
+    Postponed: Postponed(NOON + 3 * HOUR, "window"),
     Doubted: Doubted("no answer"),
     DoubtExpired: DoubtExpired(),
     CountedAsSent: CountedAsSent(),
@@ -122,6 +125,7 @@ EVENTS: dict[type[EnrollmentEvent], EnrollmentEvent] = {
     TaskCompleted: TaskCompleted(TASK_ID),
     TaskDeleted: TaskDeleted(TASK_ID),
     FinishRequested: FinishRequested(FinishedReason.REPLIED_TO_EMAIL),
+    AddressChanged: AddressChanged("b" * 32),
     Frozen: Frozen(),
     Thawed: Thawed(NOON + HOUR),
     RhythmChanged: RhythmChanged(),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from drumbeat.domain.account import UserStatus
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment
-from drumbeat.domain.happening import CannotSend, Deferred, Frozen, Resumed
+from drumbeat.domain.happening import CannotSend, Deferred, Frozen, Postponed, Resumed
 from drumbeat.domain.timeline import Binding, Circumstances, Hold, Lifter, MailboxState, explain, hold_on_letter
 from tests.domain.runs import (
     ACCOUNT,
@@ -65,14 +65,14 @@ def test_a_letter_leaves_when_nothing_holds_it() -> None:
 DISABLED = FailureReason.SENDOUT_DISABLED
 HOLDS: list[tuple[Circumstances, tuple[object, ...]]] = [
     (PAUSED, (Binding.SEQUENCE_PAUSED, NOON - HOUR, None, Lifter.USER, None)),
-    (SWITCHED_OFF, (Binding.SEQUENCES_DISABLED, None, None, Lifter.ADMIN, DISABLED)),
-    (INACTIVE, (Binding.ACTOR_INACTIVE, None, None, Lifter.ADMIN, DISABLED)),
-    (WITHOUT, (Binding.NO_MAILBOX, None, None, Lifter.USER, DISABLED)),
-    (OFF, (Binding.MAILBOX_OFF, None, None, Lifter.USER, DISABLED)),
+    (SWITCHED_OFF, (Binding.SEQUENCES_DISABLED, NOON, None, Lifter.ADMIN, DISABLED)),
+    (INACTIVE, (Binding.ACTOR_INACTIVE, NOON, None, Lifter.ADMIN, DISABLED)),
+    (WITHOUT, (Binding.NO_MAILBOX, NOON, None, Lifter.USER, DISABLED)),
+    (OFF, (Binding.MAILBOX_OFF, NOON, None, Lifter.USER, DISABLED)),
     (HELD, (Binding.MAILBOX_HELD, NOON - HOUR, NOON + HOUR, Lifter.USER, FailureReason.AUTH)),
-    (WAITS, (Binding.MAILBOX_HELD, None, NIGHT + HOUR, Lifter.SERVER, None)),
-    (BOUNCED, (Binding.UNDELIVERABLE, None, None, Lifter.USER, FailureReason.RECIPIENT_INVALID)),
-    (CLEAR, (Binding.WINDOW, NIGHT, MORNING, Lifter.TIME, None)),
+    (WAITS, (Binding.MAILBOX_HELD, NOON, NIGHT + HOUR, Lifter.SERVER, None)),
+    (BOUNCED, (Binding.UNDELIVERABLE, NOON, None, Lifter.USER, FailureReason.RECIPIENT_INVALID)),
+    (CLEAR, (Binding.WINDOW, NOON, MORNING, Lifter.TIME, None)),
 ]
 
 
@@ -107,6 +107,13 @@ def test_a_mailbox_that_only_waits_is_free_at_the_end_of_it() -> None:
     waits = replace(CLEAR, mailbox=replace(MAILBOX, held_until=NOON))
     assert hold_on_letter(WAITING, waits, NOON) is None
     assert hold_on_letter(WAITING, waits, NOON - MINUTE) is not None
+
+
+def test_a_sending_limit_is_lifted_by_the_server_in_time() -> None:
+    limited = replace(CLEAR, mailbox=replace(MAILBOX, hold_reason=FailureReason.SENDOUT_LIMITED, held_until=MORNING))
+    hold = hold_on_letter(WAITING, limited, NIGHT)
+    assert hold is not None
+    assert (hold.lifter, hold.until) == (Lifter.SERVER, MORNING)
 
 
 def test_the_sentence_tells_what_the_world_said() -> None:
@@ -231,11 +238,20 @@ def test_a_block_whose_cause_still_stands_says_until_when_and_who_can_lift_it() 
     assert named(another)[3] is Lifter.USER
 
 
+def test_a_step_put_aside_after_an_error_says_so_and_not_that_a_window_is_closed() -> None:
+    for waiting in (WAITING, SITUATIONS["task waiting"]):
+        aside = after(waiting, Postponed(NOON + HOUR, Binding.ERROR))
+        assert named(explain(aside, CLEAR, NOON)) == (Binding.ERROR, NOON, NOON + HOUR, Lifter.ADMIN, None)
+    closed = after(WAITING, Postponed(MORNING, Binding.WINDOW), now=NIGHT)
+    assert named(explain(closed, CLEAR, NIGHT)) == (Binding.WINDOW, NOON, MORNING, Lifter.TIME, None)
+
+
 def test_every_binding_is_reached_by_a_test_above() -> None:
     asked = [
         *(hold_on_letter(WAITING, around, NIGHT) for around, _ in HOLDS),
         *(explain(each, CLEAR, NOON) for each in SITUATIONS.values()),
         explain(enrolled(plan(letter("5 hours"))), CLEAR, NOON),
         explain(after(WAITING, Deferred(NOON + HOUR, "451")), CLEAR, NOON),
+        explain(after(WAITING, Postponed(NOON + HOUR, Binding.ERROR)), CLEAR, NOON),
     ]
     assert {hold.binding for hold in asked if hold is not None} == set(Binding)

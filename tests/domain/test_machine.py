@@ -10,6 +10,7 @@ import pytest
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.happening import (
     Accepted,
+    AddressChanged,
     CannotSend,
     CountedAsNotSent,
     CountedAsSent,
@@ -21,6 +22,7 @@ from drumbeat.domain.happening import (
     FinishRequested,
     Frozen,
     PointOfNoReturnPassed,
+    Postponed,
     Resumed,
     RhythmChanged,
     SendLetter,
@@ -51,7 +53,9 @@ BECOMES: dict[str, dict[type[EnrollmentEvent], str]] = {
         PointOfNoReturnPassed: "active in_progress",
         CannotSend: "blocked blocked",
         Deferred: "active scheduled",
+        Postponed: "active scheduled",
         FinishRequested: "finished cancelled",
+        AddressChanged: "active scheduled",
         Frozen: "active scheduled",
         Thawed: "active scheduled",
         RhythmChanged: "active scheduled",
@@ -62,6 +66,7 @@ BECOMES: dict[str, dict[type[EnrollmentEvent], str]] = {
         Deferred: "active scheduled",
         Doubted: "active in_progress in doubt",
         FinishRequested: "finished in_progress",
+        AddressChanged: "active in_progress",
     },
     "letter in doubt": {
         Accepted: "next active scheduled",
@@ -71,10 +76,12 @@ BECOMES: dict[str, dict[type[EnrollmentEvent], str]] = {
         CountedAsSent: "next active scheduled",
         SentAgain: "active scheduled",
         FinishRequested: "finished in_progress in doubt",
+        AddressChanged: "active in_progress in doubt",
     },
     "letter blocked": {
         Resumed: "active scheduled",
         FinishRequested: "finished cancelled",
+        AddressChanged: "blocked blocked",
     },
     "doubt blocked": {
         Accepted: "next active scheduled",
@@ -84,10 +91,13 @@ BECOMES: dict[str, dict[type[EnrollmentEvent], str]] = {
         SentAgain: "active scheduled",
         Resumed: "next active scheduled",
         FinishRequested: "finished in_progress in doubt",
+        AddressChanged: "blocked blocked in doubt",
     },
     "task waiting": {
         StepDue: "active in_progress",
+        Postponed: "active scheduled",
         FinishRequested: "finished cancelled",
+        AddressChanged: "active scheduled",
         Frozen: "active scheduled",
         Thawed: "active scheduled",
         RhythmChanged: "active scheduled",
@@ -96,6 +106,7 @@ BECOMES: dict[str, dict[type[EnrollmentEvent], str]] = {
         TaskCompleted: "next active scheduled",
         TaskDeleted: "finished cancelled",
         FinishRequested: "finished cancelled",
+        AddressChanged: "active in_progress",
     },
     "finished": {},
     "finished, letter out": {

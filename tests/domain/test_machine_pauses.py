@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from drumbeat.domain.event import Event, Fact
 from drumbeat.domain.happening import (
     Accepted,
+    Deferred,
     Frozen,
+    Postponed,
     RhythmChanged,
     Thawed,
 )
 from drumbeat.domain.machine import decide
+from drumbeat.domain.timeline import is_overdue
 from tests.domain.runs import (
     DAY,
     HOUR,
@@ -103,3 +106,48 @@ def test_a_new_calendar_does_not_move_hours_or_what_is_under_way() -> None:
 def test_new_windows_do_not_wake_a_paused_letter() -> None:
     frozen = paused(after(enrolled(plan(letter("1 hours"))), Frozen()))
     assert decide(frozen, RhythmChanged(), NOON).enrollment is frozen
+
+
+EVENING = datetime(2026, 3, 3, 18, tzinfo=UTC)  # the Tuesday of NOON, when the office is closed
+
+
+def test_a_letter_that_waited_for_a_window_when_the_pause_began_is_not_late_after_it() -> None:
+    frozen = after(enrolled(plan(letter("6 hours"), windows=OFFICE)), Frozen(), now=EVENING + HOUR)
+    thursday_evening = EVENING + 2 * DAY + HOUR
+    thawed = after(frozen, Thawed(EVENING + HOUR), now=thursday_evening)
+    friday_morning = datetime(2026, 3, 6, 9, tzinfo=UTC)
+    assert (thawed.due_at, thawed.slot) == (friday_morning, friday_morning)
+    assert not is_overdue(thawed, thursday_evening, None)
+
+
+def test_windows_taken_away_make_nobody_late_who_waited_for_one() -> None:
+    waiting = enrolled(plan(letter("6 hours"), windows=OFFICE))
+    without = replace(waiting, plan=plan(letter("6 hours")))
+    freed = after(without, RhythmChanged(), now=EVENING + HOUR)
+    assert freed.due_at == EVENING + HOUR
+    assert not is_overdue(freed, EVENING + HOUR, None)
+    unchanged = after(freed, RhythmChanged(), now=EVENING + HOUR)
+    assert unchanged is freed, "the anchor has moved along"
+
+
+def test_what_waits_for_another_try_keeps_its_wait_when_windows_change() -> None:
+    put_off = after(enrolled(plan(letter())), Deferred(NOON + HOUR, "450 later"))
+    opened = replace(put_off, plan=plan(letter(), windows=["Mon-Fri 09:00-18:00"]))
+    assert after(opened, RhythmChanged()).due_at == NOON + HOUR
+    closed = replace(put_off, plan=plan(letter(), windows=["Mon-Fri 14:00-18:00"]))
+    assert after(closed, RhythmChanged()).due_at == NOON + 2 * HOUR
+
+
+def test_another_try_waits_for_a_window_too() -> None:
+    out = after(enrolled(plan(letter(), windows=["Mon-Fri 09:00-12:30"])), OUT)
+    decision = decide(out, Deferred(NOON + HOUR, "450 later"), NOON)
+    tomorrow = datetime(2026, 3, 4, 9, tzinfo=UTC)
+    assert decision.enrollment.due_at == tomorrow
+    assert decision.facts[0].cause["until"] == tomorrow.isoformat()
+
+
+def test_a_letter_that_may_not_leave_yet_is_postponed_by_a_fact() -> None:
+    decision = decide(SITUATIONS["letter waiting"], Postponed(NOON + HOUR, "window"), NOON)
+    assert decision.enrollment.due_at == NOON + HOUR
+    assert decision.facts == (Event(Fact.REPLANNED, {"position": 0, "by": "window"}),)
+    assert decide(paused(SITUATIONS["letter waiting"]), Postponed(NOON + HOUR, "window"), NOON).facts == ()

@@ -86,7 +86,7 @@ def test_a_letter_put_off_before_its_dot_leaves_from_the_mailbox_its_sender_has_
     office.work()
     office.set_user(office.house.owner_id, mailbox_id=office.add_mailbox(sender_email="olive@second.example"))
     office.sink.script = {}
-    office.later(minutes=2)
+    office.later(minutes=7)
     assert office.mail()["From"].addresses[0].addr_spec == "olive@second.example"
     first, second = office.deliveries(enrolled.id)
     assert (first.status, second.status) == ("refused", "accepted")

@@ -244,7 +244,7 @@ def test_a_letter_put_off_leaves_later_with_the_same_bytes(office: Office) -> No
     first = office.deliveries(enrolled.id)[0]
     office.change(ada, first_name="Eve")
     office.sink.script = {}
-    office.later(minutes=2)
+    office.later(minutes=7)
     (sent,) = office.deliveries(enrolled.id)
     assert sent.frozen == first.frozen
     assert hashlib.sha256(office.sink.letters[0].content).hexdigest() == sent.sha256
@@ -258,7 +258,7 @@ def test_a_changed_address_discards_the_frozen_letter(office: Office) -> None:
     office.work()
     office.change(ada, first_name="Eve", email="eve@example.com")
     office.sink.script = {}
-    office.later(minutes=2)
+    office.later(minutes=7)
     old, new = office.deliveries(enrolled.id)
     assert (old.status, new.status) == ("refused", "accepted")
     assert read_frozen(old.frozen).message_id != read_frozen(new.frozen).message_id == office.mail()["Message-ID"]
@@ -272,7 +272,7 @@ def test_a_letter_frozen_for_another_composer_is_frozen_anew(office: Office) -> 
     office.work()
     office.run("UPDATE deliveries SET composer = 0")
     office.sink.script = {}
-    office.later(minutes=2)
+    office.later(minutes=7)
     assert office.delivered(enrolled.id) == ["refused", "accepted"]
     assert len(office.sink.letters) == 1
 

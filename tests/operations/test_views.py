@@ -177,7 +177,7 @@ def test_a_retry_a_task_a_doubt_and_the_end_are_explained(office: Office) -> Non
     told = [held(office, id) for id in (retried, doubtful, called)]
     assert [hold and hold.binding for hold in told] == [Binding.RETRY, Binding.IN_DOUBT, Binding.TASK_OPEN]
     office.sink.script = {}
-    office.later(minutes=2)
+    office.later(minutes=7)
     assert held(office, retried) is None
 
 

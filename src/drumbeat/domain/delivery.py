@@ -275,11 +275,13 @@ _WAITS_IN_MINUTES = (1, 5, 15, 60, 240)
 _JITTER = 0.25
 
 
-def retry_at(attempt: int, first_tried_at: datetime, now: datetime, seed: bytes) -> datetime | None:
+def retry_at(stage: Stage, attempt: int, first_tried_at: datetime, now: datetime, seed: bytes) -> datetime | None:
     """When to try again after the given attempt (1 is the first) failed; None once three days are over."""
     if now - first_tried_at >= RETRIED_FOR:
         return None
-    minutes = _WAITS_IN_MINUTES[min(max(attempt, 1), len(_WAITS_IN_MINUTES)) - 1]
+    # Greylisting servers, which answer the recipient, take nobody back within minutes.
+    waits = _WAITS_IN_MINUTES[1:] if stage is Stage.RCPT else _WAITS_IN_MINUTES
+    minutes = waits[min(max(attempt, 1), len(waits)) - 1]
     digest = sha256(b"retry %d " % attempt + seed).digest()
     share = int.from_bytes(digest[:4], "big") / 2**32
     return now + timedelta(minutes=minutes * (1 + _JITTER * share))

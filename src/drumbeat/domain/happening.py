@@ -46,6 +46,14 @@ class Deferred:
 
 
 @dataclass(frozen=True, slots=True)
+class Postponed:
+    """The step is not to run before `until`, though nothing was tried; `by` is what holds it."""
+
+    until: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Doubted:
     """Nobody can tell whether the letter was accepted; evidence is awaited."""
 
@@ -108,6 +116,13 @@ class FinishRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressChanged:
+    """The person has another address key now (None: no address), and later letters go there."""
+
+    address_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Frozen:
     """The sequence was paused: nothing of it is due."""
 
@@ -130,6 +145,7 @@ EnrollmentEvent = (
     | Accepted
     | CannotSend
     | Deferred
+    | Postponed
     | Doubted
     | DoubtExpired
     | CountedAsSent
@@ -139,6 +155,7 @@ EnrollmentEvent = (
     | TaskCompleted
     | TaskDeleted
     | FinishRequested
+    | AddressChanged
     | Frozen
     | Thawed
     | RhythmChanged

@@ -17,6 +17,7 @@ from drumbeat.domain.enrollment import ActionStatus, Enrollment, FinishedReason,
 from drumbeat.domain.event import Event, Fact
 from drumbeat.domain.happening import (
     Accepted,
+    AddressChanged,
     CannotSend,
     CountedAsNotSent,
     CountedAsSent,
@@ -29,6 +30,7 @@ from drumbeat.domain.happening import (
     Frozen,
     OpenTask,
     PointOfNoReturnPassed,
+    Postponed,
     RecordAction,
     RemoveTask,
     RepeatLetter,
@@ -113,9 +115,16 @@ def _deferred(enrollment: Enrollment, event: Deferred, now: datetime) -> Decisio
     if not _letter_is_open(enrollment):
         return Decision(enrollment)
     # What put it off is kept: whoever asks why it waits is told.
-    waiting = _tried_again(enrollment, now, event.until, event.detail)
-    fact = _fact(enrollment, Fact.LETTER_DEFERRED, detail=event.detail, until=event.until.isoformat())
-    return Decision(waiting, (), (fact,))
+    until = _next_slot(enrollment, event.until)
+    fact = _fact(enrollment, Fact.LETTER_DEFERRED, detail=event.detail, until=until.isoformat())
+    return Decision(_tried_again(enrollment, now, until, event.detail), (), (fact,))
+
+
+def _postponed(enrollment: Enrollment, event: Postponed, now: datetime) -> Decision:
+    if not _waits(enrollment) or enrollment.plan.paused:
+        return Decision(enrollment)
+    fact = _fact(enrollment, Fact.REPLANNED, by=event.by)
+    return Decision(_changed(enrollment, now, due_at=event.until), (), (fact,))
 
 
 def _doubted(enrollment: Enrollment, event: Doubted, now: datetime) -> Decision:
@@ -185,6 +194,13 @@ def _finish_requested(enrollment: Enrollment, event: FinishRequested, now: datet
     return _finish(enrollment, now, event.reason, event.actor_id)
 
 
+def _address_changed(enrollment: Enrollment, event: AddressChanged, now: datetime) -> Decision:
+    if not enrollment.is_ongoing or enrollment.subject.address_hash == event.address_hash:
+        return Decision(enrollment)
+    subject = replace(enrollment.subject, address_hash=event.address_hash)
+    return Decision(_changed(enrollment, now, subject=subject), (), (_fact(enrollment, Fact.ADDRESS_CHANGED),))
+
+
 def _frozen(enrollment: Enrollment, event: Frozen, now: datetime) -> Decision:
     if not _waits(enrollment) or enrollment.due_at is None:
         return Decision(enrollment)
@@ -197,22 +213,29 @@ def _thawed(enrollment: Enrollment, event: Thawed, now: datetime) -> Decision:
     rhythm, delay = enrollment.plan.rhythm, enrollment.step.delay
     frozen_at = max(event.frozen_at, enrollment.anchor_at)
     ready_at = rhythm.thawed(enrollment.ready_at, delay.unit, frozen_at, now)
+    if ready_at <= frozen_at < enrollment.slot:
+        ready_at = now  # its delay was over, but it was in time: it waited for a window
     # The anchor moves along, so that a later change of the calendar counts from the shifted start.
-    anchor_at = enrollment.anchor_at
-    if ready_at != enrollment.ready_at:
-        anchor_at = rhythm.before(ready_at, delay)
+    moved = ready_at != enrollment.ready_at
+    anchor_at = rhythm.before(ready_at, delay) if moved else enrollment.anchor_at
     return _replanned(enrollment, now, anchor_at, ready_at)
 
 
 def _rhythm_changed(enrollment: Enrollment, event: RhythmChanged, now: datetime) -> Decision:
     if not _waits(enrollment):
         return Decision(enrollment)
-    ready_at = enrollment.plan.ready_at(enrollment.position, enrollment.anchor_at)
-    return _replanned(enrollment, now, enrollment.anchor_at, ready_at)
+    anchor_at, due_at = enrollment.anchor_at, enrollment.due_at
+    ready_at = enrollment.plan.ready_at(enrollment.position, anchor_at)
+    if due_at is not None and due_at > now > enrollment.plan.slot(enrollment.position, ready_at):
+        # It could leave earlier than it was planned to, which makes nobody late.
+        ready_at, anchor_at = now, enrollment.plan.rhythm.before(now, enrollment.step.delay)
+    return _replanned(enrollment, now, anchor_at, ready_at)
 
 
 def _replanned(enrollment: Enrollment, now: datetime, anchor_at: datetime, ready_at: datetime) -> Decision:
     due_at = None if enrollment.plan.paused else enrollment.plan.slot(enrollment.position, ready_at)
+    if due_at is not None and enrollment.due_at is not None and enrollment.failure_detail is not None:
+        due_at = _next_slot(enrollment, max(enrollment.due_at, due_at))  # what waits for another try waits on
     if (anchor_at, ready_at, due_at) == (enrollment.anchor_at, enrollment.ready_at, enrollment.due_at):
         return Decision(enrollment)
     moved = _changed(enrollment, now, anchor_at=anchor_at, ready_at=ready_at, due_at=due_at)
@@ -360,6 +383,7 @@ _RULES: Mapping[type[EnrollmentEvent], Callable[[Enrollment, Any, datetime], Dec
     Accepted: _accepted,
     CannotSend: _cannot_send,
     Deferred: _deferred,
+    Postponed: _postponed,
     Doubted: _doubted,
     DoubtExpired: _doubt_expired,
     CountedAsSent: _counted_as_sent,
@@ -369,6 +393,7 @@ _RULES: Mapping[type[EnrollmentEvent], Callable[[Enrollment, Any, datetime], Dec
     TaskCompleted: _task_completed,
     TaskDeleted: _task_deleted,
     FinishRequested: _finish_requested,
+    AddressChanged: _address_changed,
     Frozen: _frozen,
     Thawed: _thawed,
     RhythmChanged: _rhythm_changed,

@@ -96,6 +96,7 @@ class Binding(StrEnum):
     DELAY = "delay"
     WINDOW = "window"
     RETRY = "retry"
+    ERROR = "error"
     SEQUENCE_PAUSED = "sequence_paused"
     SEQUENCES_DISABLED = "sequences_disabled"
     ACTOR_INACTIVE = "actor_inactive"
@@ -158,30 +159,29 @@ class Hold:
 
 def hold_on_letter(enrollment: Enrollment, around: Circumstances, now: datetime) -> Hold | None:
     """What keeps a due letter from leaving now, or None: the dispatcher asks this and nothing else."""
-    hold = _hold_of_sequence(around) or _hold_of_sender(around, now)
+    since = enrollment.due_at or enrollment.slot
+    hold = _hold_of_sequence(around, since) or _hold_of_sender(around, since, now)
     if hold is not None:
         return hold
     if around.undeliverable is not None:
-        return Hold(
-            Binding.UNDELIVERABLE,
-            None,
-            None,
-            Lifter.USER,
-            f"No letter reaches this address: {around.undeliverable} Change the person's e-mail address.",
-            FailureReason.RECIPIENT_INVALID,
-        )
+        sentence = f"No letter reaches this address: {around.undeliverable} Change the person's e-mail address."
+        reason = FailureReason.RECIPIENT_INVALID
+        return Hold(Binding.UNDELIVERABLE, since, None, Lifter.USER, sentence, reason)
     opening = enrollment.plan.rhythm.opening(now)
     if opening is not None and opening > now:
-        return Hold(Binding.WINDOW, now, opening, Lifter.TIME, "Waiting for the next sending window.")
+        return Hold(Binding.WINDOW, since, opening, Lifter.TIME, _NEXT_WINDOW)
     return None
 
 
-def _hold_of_sequence(around: Circumstances) -> Hold | None:
+_NEXT_WINDOW = "Waiting for the next sending window."
+
+
+def _hold_of_sequence(around: Circumstances, since: datetime) -> Hold | None:
     pause = _hold_of_pause(around)
     if pause is not None or around.account.sequences_enabled:
         return pause
     sentence = "Sequences are switched off for the account. An admin can switch them on."
-    return _disabled(Binding.SEQUENCES_DISABLED, Lifter.ADMIN, sentence)
+    return _disabled(Binding.SEQUENCES_DISABLED, since, Lifter.ADMIN, sentence)
 
 
 def _hold_of_pause(around: Circumstances) -> Hold | None:
@@ -191,29 +191,32 @@ def _hold_of_pause(around: Circumstances) -> Hold | None:
     return Hold(Binding.SEQUENCE_PAUSED, around.paused_at, None, Lifter.USER, sentence)
 
 
-def _hold_of_sender(around: Circumstances, now: datetime) -> Hold | None:
+def _hold_of_sender(around: Circumstances, since: datetime, now: datetime) -> Hold | None:
     mailbox = around.mailbox
     if not around.actor.is_active:
         sentence = f"{around.actor.name} is inactive. An admin can activate the user."
-        return _disabled(Binding.ACTOR_INACTIVE, Lifter.ADMIN, sentence)
+        return _disabled(Binding.ACTOR_INACTIVE, since, Lifter.ADMIN, sentence)
     if mailbox is None:
         sentence = f"{around.actor.name} has no mailbox. Connect one to send."
-        return _disabled(Binding.NO_MAILBOX, Lifter.USER, sentence)
+        return _disabled(Binding.NO_MAILBOX, since, Lifter.USER, sentence)
     if not mailbox.is_active:
         sentence = "The mailbox is switched off. Switch it on to send."
-        return _disabled(Binding.MAILBOX_OFF, Lifter.USER, sentence)
+        return _disabled(Binding.MAILBOX_OFF, since, Lifter.USER, sentence)
     if mailbox.hold_reason is not None:
         sentence = f"The mailbox is held: {mailbox.hold_detail or f'{mailbox.hold_reason}.'}"
-        since, until = mailbox.held_since, mailbox.held_until
-        return Hold(Binding.MAILBOX_HELD, since, until, Lifter.USER, sentence, mailbox.hold_reason)
+        # A limit is lifted by the provider in time; a login that is refused, by whoever knows the password.
+        lifter = Lifter.SERVER if mailbox.hold_reason is FailureReason.SENDOUT_LIMITED else Lifter.USER
+        held_since, until = mailbox.held_since or since, mailbox.held_until
+        return Hold(Binding.MAILBOX_HELD, held_since, until, lifter, sentence, mailbox.hold_reason)
     if mailbox.held_until is not None and mailbox.held_until > now:
         sentence = f"The mail server is not reachable: {mailbox.hold_detail or 'no answer.'}"
-        return Hold(Binding.MAILBOX_HELD, mailbox.held_since, mailbox.held_until, Lifter.SERVER, sentence)
+        held_since = mailbox.held_since or since
+        return Hold(Binding.MAILBOX_HELD, held_since, mailbox.held_until, Lifter.SERVER, sentence)
     return None
 
 
-def _disabled(binding: Binding, lifter: Lifter, sentence: str) -> Hold:
-    return Hold(binding, None, None, lifter, sentence, FailureReason.SENDOUT_DISABLED)
+def _disabled(binding: Binding, since: datetime, lifter: Lifter, sentence: str) -> Hold:
+    return Hold(binding, since, None, lifter, sentence, FailureReason.SENDOUT_DISABLED)
 
 
 def explain(enrollment: Enrollment, around: Circumstances, now: datetime) -> Hold | None:
@@ -226,7 +229,8 @@ def explain(enrollment: Enrollment, around: Circumstances, now: datetime) -> Hol
         return _explain_blocked(enrollment, around, now)
     if enrollment.status is ActionStatus.IN_PROGRESS:
         return _explain_in_progress(enrollment)
-    stopped = _hold_of_sequence(around) if enrollment.step.is_letter else _hold_of_pause(around)
+    since = enrollment.due_at or enrollment.slot
+    stopped = _hold_of_sequence(around, since) if enrollment.step.is_letter else _hold_of_pause(around)
     if stopped is not None or enrollment.due_at is None:
         return stopped
     if enrollment.due_at > now:
@@ -263,7 +267,16 @@ def _explain_waiting(enrollment: Enrollment, due_at: datetime) -> Hold:
     if enrollment.failure_detail is not None:
         sentence = f"{enrollment.failure_detail} The next try follows by itself."
         return Hold(Binding.RETRY, enrollment.slot, due_at, Lifter.SERVER, sentence)
-    if due_at > enrollment.ready_at:
-        sentence = "Waiting for the next sending window."
-        return Hold(Binding.WINDOW, enrollment.ready_at, due_at, Lifter.TIME, sentence)
-    return Hold(Binding.DELAY, enrollment.anchor_at, due_at, Lifter.TIME, "Waiting for the step's delay.")
+    if due_at <= enrollment.ready_at:
+        return Hold(Binding.DELAY, enrollment.anchor_at, due_at, Lifter.TIME, "Waiting for the step's delay.")
+    if enrollment.step.is_letter and _window_opens(enrollment, due_at):
+        return Hold(Binding.WINDOW, enrollment.ready_at, due_at, Lifter.TIME, _NEXT_WINDOW)
+    return Hold(Binding.ERROR, enrollment.slot, due_at, Lifter.ADMIN, _WENT_WRONG)
+
+
+def _window_opens(enrollment: Enrollment, instant: datetime) -> bool:
+    before = instant - timedelta(seconds=1)
+    return enrollment.plan.rhythm.opening(before) != before
+
+
+_WENT_WRONG = "Something went wrong inside Drumbeat, which the worker's log describes. It is tried again by itself."

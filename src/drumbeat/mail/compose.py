@@ -45,7 +45,7 @@ _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,250}>")
 _CONTENT_TYPE: Final = re.compile(r"([a-z0-9][a-z0-9.+-]*)/([a-z0-9][a-z0-9.+-]*)")
 _HEADER_NAME: Final = re.compile(rb"^(?![ \t])[^:\r\n]*", re.MULTILINE)
 _REPLY_MARK: Final = re.compile(r"(?:\s*re(?:\[\d+\])?\s*:)*\s*", re.IGNORECASE)
-_BODY_END: Final = re.compile(r"</body\s*>", re.IGNORECASE)
+_BODY_END: Final = re.compile(r"</body\s*>|</html\s*>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,18 @@ def _attachment(name: str, content_type: str, content: bytes) -> bytes:
         kind, subtype = "application", "octet-stream"
     part = EmailMessage(policy=SMTP)
     filename = re.sub(r"[/\\]", "_", _clean(name)) or "attachment"
-    part.set_content(content, kind, subtype, cte="base64", disposition="attachment", filename=filename)
+    params = {"charset": "utf-8"} if kind == "text" and _is_utf8(content) else None
+    part.set_content(content, kind, subtype, cte="base64", disposition="attachment", filename=filename, params=params)
     del part["MIME-Version"]
     return part.as_bytes()
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _part(kind: bytes, text: str) -> bytes:
@@ -191,7 +200,7 @@ def ascii_address(email: str, field: str) -> str:
             raise Unsendable(str(error), field=field) from error
         email = f"{local}@{domain}"
     if not local.isascii():
-        raise Unsendable("letters before the @ that mail servers here do not take", field=field)
+        raise Unsendable("it has letters before the @ that few mail servers take; ASCII is needed", field=field)
     if not _ADDRESS.fullmatch(email) or len(local) > _LONGEST_LOCAL or len(email) > _LONGEST_ADDRESS:
         raise Unsendable("not an e-mail address", field=field)
     return email
@@ -274,6 +283,6 @@ def with_footer(rendered: Rendered, footer: Footer, unsubscribe_url: str) -> Ren
 
 
 def _with_html(html: str, footer: str) -> str:
-    ends = [match.start() for match in _BODY_END.finditer(html)]
-    end = ends[-1] if ends else len(html)
+    ends = {match[0][:6].lower(): match.start() for match in _BODY_END.finditer(html)}
+    end = ends.get("</body", ends.get("</html", len(html)))
     return f"{html[:end]}{footer}\n{html[end:]}"

@@ -99,7 +99,7 @@ def _login(tx: Tx, email: str, password_hash: str | None) -> int | None:
 
 
 def change_account(tx: Tx, account: Account, actor_id: int | None = None) -> Account:
-    """Store an account's settings; switching sequences on lets what waited for that go on."""
+    """Store an account's settings; what waited for sequences to be switched on, or for values, goes on."""
     before = accounts.get_account(tx, account.id)
     if account == before:
         return before
@@ -111,6 +111,8 @@ def change_account(tx: Tx, account: Account, actor_id: int | None = None) -> Acc
     _journal(tx, account.id, "account_changed", account.id, actor_id, subject="account", changed=changed)
     if account.sequences_enabled and not before.sequences_enabled:
         release(tx, account.id, [FailureReason.SENDOUT_DISABLED])
+    if (account.name, account.postal_address) != (before.name, before.postal_address):
+        release(tx, account.id, [FailureReason.MISSING_MERGE_TAGS])
     return accounts.get_account(tx, account.id)
 
 

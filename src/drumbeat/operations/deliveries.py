@@ -122,12 +122,8 @@ def _expected(answered: Answered, tx: Tx) -> Enrollment | None:
 
 def _withdraw(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: str) -> None:
     """Letters whose body stood at the server, and which may not go: their connection drops without the dot."""
-    locked = {e.id: e for e in enrollments.find_many(tx, account_id, [x.enrollment.id for x in letters])}
-    settled = []
-    for letter in letters:
-        goes_on = locked[letter.enrollment.id].is_ongoing
-        status = DeliveryStatus.QUEUED if goes_on else DeliveryStatus.REFUSED
-        settled.append(Settled(letter.delivery.key, status, "not sent: stopped before the point of no return"))
+    why = "not sent: stopped before the point of no return"
+    settled = [Settled(letter.delivery.key, DeliveryStatus.QUEUED, why) for letter in letters]
     stored = deliveries.settle(tx, account_id, settled, token)
     end_leases(tx, account_id, [key[0] for key in stored])
 
@@ -233,7 +229,7 @@ def _retried(tx: Tx, letter: ClaimedLetter, outcome: Outcome, verdict: Verdict) 
         return _Ending(settled, Deferred(tx.now, outcome.error), None, delivery)
     first = from_stamp(letter.first_tried_at_stamp)
     seed = f"{delivery.account_id}.{delivery.enrollment_id}".encode()
-    until = retry_at(letter.attempt + 1, first, tx.now, seed)
+    until = retry_at(outcome.stage, letter.attempt + 1, first, tx.now, seed)
     if until is None:
         reason = reason_after_giving_up(outcome.stage)
         given_up = f"Given up after three days. {verdict.detail}"

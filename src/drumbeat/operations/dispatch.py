@@ -12,13 +12,13 @@ from drumbeat.domain.account import Account, User
 from drumbeat.domain.delivery import DeliveryStatus, FailureReason
 from drumbeat.domain.enrollment import Enrollment, FinishedReason
 from drumbeat.domain.errors import Unsendable
-from drumbeat.domain.happening import CannotSend, Deferred, FinishRequested, Frozen, SendLetter, StepDue
+from drumbeat.domain.happening import CannotSend, Deferred, FinishRequested, Frozen, Postponed, SendLetter, StepDue
 from drumbeat.domain.machine import decide
 from drumbeat.domain.person import Person, PersonKind
 from drumbeat.domain.sequence import Sequence as SequenceSettings
 from drumbeat.domain.timeline import Binding, Circumstances, Hold, MailboxState, hold_on_letter
 from drumbeat.mail.compose import COMPOSER
-from drumbeat.operations.changes import Change, lane_of, store
+from drumbeat.operations.changes import Change, lane_of, readdress, store
 from drumbeat.operations.letters import Frozen as FrozenLetter
 from drumbeat.operations.letters import Identity, encode_frozen, freeze_letter, read_frozen
 from drumbeat.store import (
@@ -110,11 +110,19 @@ def claim(tx: Tx, identity: Identity, account_id: int, lane_id: int, *, limit: i
             except Exception:
                 # One poisoned row must not stop its lane: it waits an hour, the others go on.
                 _log.exception("step failed", account_id=account_id, enrollment_id=each.enrollment_id)
-                later = tx.now + POISONED_WAITS
-                batch.replanned.append(Waiting(each.enrollment_id, lane_id, later, each.attempt + 1))
+                _put_aside(batch, locked[each.enrollment_id], each)
         claim.letters = _write(batch)
     lanes.sleep(tx, account_id, lane_id, tx.now)
     return claim
+
+
+def _put_aside(batch: _Round, enrollment: Enrollment, each: Due) -> None:
+    later = batch.tx.now + POISONED_WAITS
+    decision = decide(enrollment, Postponed(later, Binding.ERROR), batch.tx.now)
+    if decision.facts:
+        batch.changes.append(Change(decision, enrollment.revision, each.attempt + 1, each.first_tried_at))
+    else:
+        batch.replanned.append(Waiting(enrollment.id, _lane(batch), later, each.attempt + 1, each.first_tried_at))
 
 
 def _is_paused(mailbox: StoredMailbox, tx: Tx) -> bool:
@@ -182,8 +190,7 @@ def _follow(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due
         event = CannotSend(FailureReason.RECIPIENT_INVALID, ADDRESS_TAKEN)
         batch.changes.append(Change(decide(enrollment, event, tx.now), enrollment.revision))
         return
-    enrollments.readdress(tx, enrollment.account_id, address, [enrollment.id])
-    moved = replace(enrollment, subject=replace(subject, address_hash=address))
+    moved = readdress(tx, enrollment.account_id, address, [enrollment])[0]
     _send(batch, identity, moved, each, person)
 
 
@@ -236,14 +243,13 @@ def state_of(mailbox: StoredMailbox | None) -> MailboxState | None:
 def _hold(batch: _Round, enrollment: Enrollment, each: Due, hold: Hold) -> None:
     now = batch.tx.now
     if hold.reason is not None:
-        event: CannotSend | Deferred = CannotSend(hold.reason, hold.sentence)
+        event = CannotSend(hold.reason, hold.sentence)
         batch.changes.append(Change(decide(enrollment, event, now), enrollment.revision))
-    elif hold.binding is Binding.WINDOW:
-        waiting = Waiting(enrollment.id, _lane(batch), hold.until, each.attempt, each.first_tried_at)
-        batch.replanned.append(waiting)
     else:
         until = hold.until or now + LEASE
-        change = decide(enrollment, Deferred(until, hold.sentence), now)
+        is_window = hold.binding is Binding.WINDOW
+        waiting = Postponed(until, hold.binding) if is_window else Deferred(until, hold.sentence)
+        change = decide(enrollment, waiting, now)
         batch.changes.append(Change(change, enrollment.revision, each.attempt, each.first_tried_at))
 
 

@@ -33,7 +33,7 @@ def reap(tx: Tx, expired: Delivery) -> bool:
         return False
     delivery, enrollment = lapsed[0], locked[0]
     if delivery.status is DeliveryStatus.CLAIMED:
-        _requeue(tx, delivery, enrollment)
+        _requeue(tx, delivery)
     elif delivery.status is DeliveryStatus.TRANSMITTING:
         _doubt(tx, delivery, enrollment)
     else:
@@ -41,11 +41,10 @@ def reap(tx: Tx, expired: Delivery) -> bool:
     return True
 
 
-def _requeue(tx: Tx, delivery: Delivery, enrollment: Enrollment) -> None:
-    status = DeliveryStatus.QUEUED if enrollment.is_ongoing else DeliveryStatus.REFUSED
-    settled = Settled(delivery.key, status, "the worker stopped before the point of no return")
+def _requeue(tx: Tx, delivery: Delivery) -> None:
+    settled = Settled(delivery.key, DeliveryStatus.QUEUED, "the worker stopped before the point of no return")
     deliveries.settle(tx, delivery.account_id, [settled], delivery.lease_token or "")
-    end_leases(tx, delivery.account_id, [enrollment.id])
+    end_leases(tx, delivery.account_id, [delivery.enrollment_id])
 
 
 def _doubt(tx: Tx, delivery: Delivery, enrollment: Enrollment) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from drumbeat.domain.account import User
+from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment, FinishedReason, Plan, State, Subject
 from drumbeat.domain.errors import (
     AlreadyExists,
@@ -100,12 +101,12 @@ def _checked(tx: Tx, account_id: int, caller_id: int, request: EnrollRequest) ->
 
 
 def _run_of(tx: Tx, hash_key: bytes, account_id: int, sequence: SequenceSettings, person: Person) -> Run:
-    if sequence.split is None or person.address_hash is None:
+    other = None if sequence.split is None else sequences.find(tx, account_id, sequence.split.variant_b_id)
+    if sequence.split is not None and (other is None or not other.takes_enrollments):
+        raise IncorrectValue("Its variant B is not active or has no steps.", field="sequence_id")
+    if other is None or person.address_hash is None:
         version = sequences.get_version(tx, account_id, sequence.id, sequence.version)
         return Run(sequence, sequence, version, None)
-    other = sequences.find(tx, account_id, sequence.split.variant_b_id)
-    if other is None or not other.takes_enrollments:
-        raise IncorrectValue("Its variant B is not active or has no steps.", field="sequence_id")
     variants = assign_variants(tx, hash_key, account_id, sequence, [person.address_hash])
     variant = variants[person.address_hash]
     running = other if variant is Variant.B else sequence
@@ -231,6 +232,9 @@ def set_state(tx: Tx, account_id: int, id: int, state: State, caller_id: int) ->
     if state is State.ACTIVE and enrollment.state is State.BLOCKED:
         if enrollment.in_doubt:
             return count_as_sent(tx, account_id, id, caller_id)
+        if enrollment.failure_reason is FailureReason.RECIPIENT_INVALID and enrollment.subject.address_hash:
+            # Somebody with a name says that the address works: the next letter finds out.
+            unsubscribes.clear_undeliverable(tx, account_id, enrollment.subject.address_hash)
         return apply(tx, enrollment, Resumed(caller_id))
     raise IncorrectValue(
         "A finished enrollment stays finished; set active or finished on an ongoing one.", field="state"

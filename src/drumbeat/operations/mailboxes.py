@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from drumbeat.domain.delivery import FailureReason
-from drumbeat.domain.errors import IncorrectValue, TestClockRefused
+from drumbeat.domain.errors import IncorrectValue, TestClockRefused, Unsendable
 from drumbeat.domain.person import normalize_email
+from drumbeat.mail.compose import ascii_address
 from drumbeat.mail.session import Security, Server
 from drumbeat.operations.healing import release
 from drumbeat.store import accounts, events, lanes, mailboxes
@@ -67,12 +68,17 @@ def _checked(vault: Vault, account_id: int, settings: MailboxSettings) -> Stored
         raise IncorrectValue("A login needs encryption: take starttls or tls.", field="security")
     if settings.username is not None and not settings.password:
         raise IncorrectValue("A login needs a password.", field="password")
+    sender_email = normalize_email(settings.sender_email)
+    try:
+        ascii_address(sender_email, "sender")
+    except Unsendable as error:
+        raise IncorrectValue(f"Mail servers do not take it: {error.detail}.", field="sender_email") from error
     return StoredMailbox(
         account_id=account_id,
         id=0,
         name=settings.name.strip() or settings.sender_email,
         sender_name=settings.sender_name,
-        sender_email=normalize_email(settings.sender_email),
+        sender_email=sender_email,
         host=settings.host,
         port=settings.port,
         security=settings.security.value,

@@ -12,11 +12,11 @@ from drumbeat.domain.enrollment import Enrollment, FinishedReason
 from drumbeat.domain.happening import CannotSend, FinishRequested, Resumed
 from drumbeat.domain.machine import decide
 from drumbeat.domain.person import Person, PersonKind, address_hash, normalize_email, normalize_phone
-from drumbeat.operations.changes import Change, store
+from drumbeat.operations.changes import Change, readdress, store
 from drumbeat.operations.dispatch import ADDRESS_TAKEN
 from drumbeat.operations.enrollments import finish_all
 from drumbeat.operations.healing import heals
-from drumbeat.store import accounts, enrollments, people
+from drumbeat.store import accounts, enrollments, people, unsubscribes
 from drumbeat.store.transaction import Tx
 
 
@@ -107,31 +107,28 @@ def _checked(hash_key: bytes, account_id: int, fields: PersonFields) -> dict[str
 def _move_enrollments(tx: Tx, person: Person, address: str | None) -> None:
     """Let what runs for the person follow to the new address; one that would meet another there blocks.
 
+    Nothing runs on for an address that must not be written to.
+
     A letter that is out is left alone: nothing but its own answer settles it, and the step after it is
     looked at when it comes due.
     """
     account_id = person.account_id
     ids = enrollments.ongoing_of_person(tx, account_id, person.kind, person.id, [])
+    if address is not None and unsubscribes.is_suppressed(tx, account_id, address):
+        finish_all(tx, account_id, ids, FinishRequested(FinishedReason.SUBSCRIPTION_CANCELLED))
+        return
     taken = enrollments.sequences_of_address(tx, account_id, address) if address else frozenset()
-    moved, changes = [], []
-    for enrollment in enrollments.lock(tx, account_id, ids):
-        if not _meets_another(enrollment, taken):
-            moved.append(enrollment.id)
-        event = _on_new_address(tx, enrollment, taken)
-        if event is not None:
-            changes.append(Change(decide(enrollment, event, tx.now), enrollment.revision))
-    enrollments.readdress(tx, account_id, address, moved)
-    store(tx, account_id, changes)
+    locked = enrollments.lock(tx, account_id, ids)
+    staying = [e for e in locked if _meets_another(e, taken)]
+    moved = readdress(tx, account_id, address, [e for e in locked if not _meets_another(e, taken)])
+    met = CannotSend(FailureReason.RECIPIENT_INVALID, ADDRESS_TAKEN)
+    stopped = [(e, decide(e, met, tx.now)) for e in staying if not e.letter_is_out]
+    healed = [(e, decide(e, Resumed(), tx.now)) for e in moved if heals(e, FailureReason.RECIPIENT_INVALID, tx.now)]
+    store(tx, account_id, [Change(decision, e.revision) for e, decision in stopped + healed])
 
 
 def _meets_another(enrollment: Enrollment, taken: frozenset[int]) -> bool:
     return bool({enrollment.subject.sequence_id, enrollment.subject.runs_sequence_id} & taken)
-
-
-def _on_new_address(tx: Tx, enrollment: Enrollment, taken: frozenset[int]) -> CannotSend | Resumed | None:
-    if _meets_another(enrollment, taken):
-        return None if enrollment.letter_is_out else CannotSend(FailureReason.RECIPIENT_INVALID, ADDRESS_TAKEN)
-    return Resumed() if heals(enrollment, FailureReason.RECIPIENT_INVALID, tx.now) else None
 
 
 def delete_person(tx: Tx, account_id: int, kind: PersonKind, id: int) -> None:

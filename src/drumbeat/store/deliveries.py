@@ -136,6 +136,11 @@ def discard(tx: Tx, account_id: int, settled: Sequence[Settled]) -> frozenset[Ke
     return _settled(tx, _DISCARD, account_id, settled)
 
 
+def close_unsent(tx: Tx, account_id: int, enrollment_ids: Sequence[int]) -> None:
+    """Close the letters of enrollments that ended which are not out: none of them will be."""
+    tx.run(_CLOSE_UNSENT, account_id=account_id, ended=[[id] for id in enrollment_ids], now=to_stamp(tx.now))
+
+
 def _settled(tx: Tx, statement: Statement, account_id: int, settled: Sequence[Settled], **token: str) -> frozenset[Key]:
     rows = tx.all(
         statement,
@@ -285,6 +290,12 @@ _SETTLE = Statement(
 )
 _SETTLE_DOUBTS = Statement(_SETTLE_TEXT % "deliveries.status = 'unknown'")
 _DISCARD = Statement(_SETTLE_TEXT % "deliveries.status IN ('queued', 'claimed')")
+_CLOSE_UNSENT = Statement("""
+    UPDATE deliveries SET status = 'refused', reply = 'not sent: the enrollment ended first', lease_until = NULL,
+        lease_token = NULL, settled_at = :now
+    WHERE account_id = :account_id AND enrollment_id {in: SELECT id FROM {ended: id int} AS ended :in}
+        AND status IN ('queued', 'claimed')
+""")
 _RENEW = Statement(f"""
     UPDATE deliveries SET lease_until = :lease_until
     FROM {{renewed: {_KEY}}} AS renewed WHERE {_IS_IT.format("renewed")}

@@ -120,7 +120,8 @@ def sequences_of_address(snapshot: Snapshot, account_id: int, address_hash: str)
 
 def readdress(tx: Tx, account_id: int, address_hash: str | None, ids: Sequence[int]) -> None:
     """Let enrollments follow their person to another address; a letter frozen for the old one will not go."""
-    tx.run(_READDRESS, account_id=account_id, address_hash=address_hash, sought=[[id] for id in ids])
+    sought = [[id] for id in ids]
+    tx.run(_READDRESS, account_id=account_id, address_hash=address_hash, sought=sought, now=to_stamp(tx.now))
 
 
 def latest_in_sequences(
@@ -323,7 +324,7 @@ _SEQUENCES_OF_ADDRESS = Statement("""
     WHERE account_id = :account_id AND address_hash = :address_hash AND state <> 'finished'
 """)
 _READDRESS = Statement("""
-    UPDATE enrollments SET address_hash = :address_hash
+    UPDATE enrollments SET address_hash = :address_hash, revision = revision + 1, updated_at = :now
     WHERE account_id = :account_id AND id {in: SELECT id FROM {sought: id int} AS sought :in}
 """)
 # Written so that no index on the sequence is taken: the people are few, a sequence's enrollments are not.

@@ -41,6 +41,11 @@ def mark_undeliverable(tx: Tx, account_id: int, address_hash: str, detail: str) 
     tx.run(_UNDELIVERABLE, account_id=account_id, address_hash=address_hash, detail=detail, now=to_stamp(tx.now))
 
 
+def clear_undeliverable(tx: Tx, account_id: int, address_hash: str) -> None:
+    """Let letters be tried again at this address key."""
+    tx.run(_CLEAR_UNDELIVERABLE, account_id=account_id, address_hash=address_hash)
+
+
 def undeliverable_among(snapshot: Snapshot, account_id: int, address_hashes: Sequence[str]) -> dict[str, str]:
     """Which of these address keys no letter reaches, and why."""
     rows = snapshot.all(_FIND_UNDELIVERABLE, account_id=account_id, sought=[[each] for each in address_hashes])
@@ -60,6 +65,9 @@ _UNDELIVERABLE = Statement("""
     INSERT INTO undeliverable_addresses (account_id, address_hash, detail, created_at)
     VALUES (:account_id, :address_hash, :detail, :now)
     ON CONFLICT (account_id, address_hash) DO UPDATE SET detail = excluded.detail
+""")
+_CLEAR_UNDELIVERABLE = Statement("""
+    DELETE FROM undeliverable_addresses WHERE account_id = :account_id AND address_hash = :address_hash
 """)
 _FIND_UNDELIVERABLE = Statement("""
     SELECT u.address_hash, u.detail FROM {sought: address_hash text} AS sought
