@@ -216,7 +216,7 @@ def test_the_list_is_filtered_and_sorted(api: Api, enroll: Callable[..., Any]) -
     "query",
     [
         *("per_page=200", "per_page=0", "page=0", "page=x", "page=1&page=2", "page=%00", "after=-1"),
-        *("ids=1,x", "ids=", "resource_type=deal", "sort_by=updated_at", "sort_by=name", "unknown=1"),
+        *("ids=1,x", "ids=1%0a", "ids=", "resource_type=deal", "sort_by=updated_at", "sort_by=name", "unknown=1"),
         "x" * 3000,
     ],
 )

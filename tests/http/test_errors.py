@@ -53,6 +53,24 @@ def test_a_method_that_is_not_taken_tells_which_are(client: Client) -> None:
     assert {"GET", "POST"} <= set(answer.headers["allow"].split(", "))
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        (LIST, "GET, HEAD, OPTIONS, POST"),
+        (f"{LIST}/1", "GET, HEAD, OPTIONS, PUT"),
+        ("/u/x", "GET, HEAD, OPTIONS, POST"),
+        ("/docs", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_options_tells_every_method_of_the_path(client: Client, path: str, allowed: str) -> None:
+    assert client.options(path).headers["allow"] == allowed
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/docs", "/openapi.json"])
+def test_what_can_be_read_answers_head(client: Client, path: str) -> None:
+    assert client.head(path).status_code == 200
+
+
 @pytest.mark.parametrize("agent", ["", "   "])
 def test_a_blank_user_agent_is_refused(api: Api, agent: str) -> None:
     check_sell_error(api("GET", LIST, headers={"User-Agent": agent}), 400, "invalid_header")
@@ -68,6 +86,7 @@ def test_a_blank_user_agent_is_refused(api: Api, agent: str) -> None:
         ("text/html", 406),
         ("application/json;q=0", 406),
         ("application/xml", 406),
+        ("application/json;charset=utf-8", 200),
     ],
 )
 def test_only_json_is_spoken(api: Api, accept: str, status: int) -> None:
@@ -84,6 +103,9 @@ def test_only_json_is_spoken(api: Api, accept: str, status: int) -> None:
         (b"", 400, "invalid_payload"),
         (b"\xff\xfe", 400, "invalid_payload"),
         (b"[" * 100_000, 400, "invalid_payload"),
+        (b'{"data": {"resource_type": "\xff"}}', 400, "invalid_payload"),
+        (b'{"data": {"resource_id": 1e400}}', 400, "invalid_payload"),
+        (b'{"data": {"resource_id": %b}}' % (b"1" * 5000), 400, "invalid_payload"),
         (b"[]", 422, "incorrect_payload"),
         (b"null", 422, "incorrect_payload"),
         (b'{"data": []}', 422, "incorrect_payload"),

@@ -68,6 +68,11 @@ def test_every_contact_gets_its_result_in_order(execute: Callable[..., Any], cas
         ({"contacts": [ADA | {"lastName": "nul\0"}]}, "contacts[0].lastName", "Text must not hold the character NUL."),
         ({"contacts": [ADA | {"title": "Dr"}]}, "contacts[0].title", "There is no field contacts[0].title."),
         ({"contacts": [ADA], "force": True}, "force", "There is no field force."),
+        (
+            {"contacts": [ADA | {"a` - at `$x": 1}]},
+            "contacts[0].a` - at `$x",
+            "There is no field contacts[0].a` - at `$x.",
+        ),
         ([], "body", "Expected an object, got a list."),
     ],
 )

@@ -67,6 +67,8 @@ def test_one_post_stops_everything_and_a_second_is_fine(
         assert done.status_code == 200
         assert "set-cookie" not in done.headers
         assert state(api, enrollment) == ("finished", "subscription_cancelled")
+    assert "<form" not in client.get(way_out).text
+    assert client.get(way_out).text == done.text
 
 
 def test_the_link_of_a_finished_enrollment_still_suppresses(

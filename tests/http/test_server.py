@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any, NoReturn, cast
 
 import httpx
 import pytest
+from litestar.exceptions import HTTPException
 
 from drumbeat.domain.errors import PortUnavailable
+from drumbeat.http.bodies import WholeBody
 from drumbeat.http.server import check_port
 
 Started = tuple["subprocess.Popen[str]", str, str]
@@ -70,6 +74,44 @@ def test_it_speaks_the_contract_over_a_socket(started: Started) -> None:
     assert httpx.head(f"{path}/404", headers=headers).status_code == 404
     head = httpx.head(f"{address}/health")
     assert (head.status_code, head.content) == (200, b"")
+
+
+def test_idle_and_slow_clients_keep_nobody_out(started: Started, port: int) -> None:
+    _, address, token = started
+    with ExitStack() as open_:
+        for _ in range(300):
+            slow = open_.enter_context(closing(socket.create_connection(("127.0.0.1", port))))
+            slow.sendall(f"{unfinished(token)}12".encode())
+        assert httpx.get(f"{address}/health").status_code == 200
+
+
+@pytest.mark.parametrize("rest", ["Content-Length: 99\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\nZZ\r\nabc\r\n"])
+def test_a_body_that_breaks_off_is_its_sender_s_fault(started: Started, port: int, rest: str) -> None:
+    _, _, token = started
+    with closing(socket.create_connection(("127.0.0.1", port))) as sender:
+        sender.sendall(f"{unfinished(token)}{rest}".encode())
+        sender.shutdown(socket.SHUT_WR)
+        assert sender.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def unfinished(token: str) -> str:
+    """The beginning of a request."""
+    lines = ["POST /v2/sequence_enrollments HTTP/1.1", "Host: localhost", "User-Agent: tests"]
+    lines += [f"Authorization: Bearer {token}", "Content-Type: application/json", ""]
+    return "\r\n".join(lines)
+
+
+def test_a_body_that_dawdles_is_a_timeout() -> None:
+    async def never() -> NoReturn:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async def reads(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+
+    with pytest.raises(HTTPException, match=r"within 0\.01 seconds") as caught:
+        asyncio.run(WholeBody(0.01).handle(cast(Any, {}), never, cast(Any, None), reads))
+    assert caught.value.status_code == 408
 
 
 def test_an_address_in_use_is_refused_with_its_name(port: int) -> None:

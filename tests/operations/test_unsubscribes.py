@@ -13,7 +13,7 @@ from drumbeat.domain.errors import NotFound
 from drumbeat.domain.person import PersonKind
 from drumbeat.domain.sequence import Unsubscribing
 from drumbeat.domain.unsubscribe import Suppression
-from drumbeat.operations.unsubscribes import locale_of, suppress, unsubscribe
+from drumbeat.operations.unsubscribes import suppress, unsubscribe, way_out
 from drumbeat.store import accounts, unsubscribes
 from drumbeat.store.database import Database
 from drumbeat.testing.clock import FrozenClock
@@ -119,6 +119,6 @@ def test_the_page_speaks_the_language_of_the_sequence_that_runs(office: Office) 
     sequence = office.house.sequence(letter(), unsubscribing=Unsubscribing(locale="fr-FR"))
     enrolled = office.enroll(sequence, office.house.person())
     with office.database.read() as snapshot:
-        assert locale_of(snapshot, office.house.account_id, enrolled.id) == "fr-FR"
+        assert way_out(snapshot, office.house.account_id, enrolled.id).locale == "fr-FR"
         with pytest.raises(NotFound):
-            locale_of(snapshot, office.house.account_id, 99)
+            way_out(snapshot, office.house.account_id, 99)

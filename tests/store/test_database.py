@@ -191,7 +191,7 @@ class TestTrouble:
 
     def test_who_waits_too_long_for_a_connection_is_told_it_is_busy(self, database_url: str) -> None:
         database = Database(database_url, pool_size=1, busy_for=0.05)
-        with database.write(), pytest.raises(DatabaseBusy):
+        with database.write(), pytest.raises(DatabaseBusy, match="connections are at work"):
             database.transact(_add_account)
         database.transact(_add_account)
         database.close()

@@ -10,13 +10,13 @@ from litestar.types import Message, Scope
 
 from drumbeat.http import caught, docs, execute_v1, public
 from drumbeat.http.auth import note_use
+from drumbeat.http.bodies import LARGEST_BODY, WholeBody
 from drumbeat.http.errors import answer_error
 from drumbeat.http.pages import Pages
 from drumbeat.http.parts import Catcher, Parts, request_id
 from drumbeat.http.sell_v2 import enrollments
 from drumbeat.wiring import World
 
-LARGEST_BODY = 1_000_000
 _ALWAYS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -42,6 +42,7 @@ def make_app(world: World, catcher: Catcher | None = None) -> Litestar:
             docs.show_docs,
         ],
         state=State({"parts": Parts(world, Pages(), catcher)}, deep_copy=False),
+        middleware=[WholeBody()],
         exception_handlers={Exception: answer_error},
         before_send=[add_headers],
         after_response=note_use,
@@ -59,11 +60,19 @@ async def add_headers(message: Message, scope: Scope) -> None:
     headers["x-request-id"] = request_id(scope)
     for name, value in _ALWAYS.items():
         headers[name] = value
+    if scope.get("method") == "OPTIONS" and "allow" in headers:
+        headers["allow"] = ", ".join(sorted(_methods(scope)))
     headers.setdefault("content-security-policy", _CLOSED)
     if "frame-ancestors 'self'" in headers["content-security-policy"]:
         headers["x-frame-options"] = "SAMEORIGIN"
     path: Any = scope["path"]
-    if path.startswith(("/v2/", "/api/")):
+    if f"{path}/".startswith(("/v2/", "/api/")):
         headers["cache-control"] = "no-store"
-    if path == "/v2" or path.startswith("/v2/"):
+    if f"{path}/".startswith("/v2/"):
         headers["content-language"] = "en"
+
+
+def _methods(scope: Scope) -> set[str]:
+    """What the path takes; the framework itself tells only those of its first handler."""
+    app: Litestar = scope["litestar_app"]
+    return {m for route in app.routes if route.path_format == scope["path_template"] for m in route.methods}

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from litestar import Response, get
+from litestar import Response
 from litestar.params import FromPath
 
 from drumbeat.domain.errors import NotFound
 from drumbeat.http.openapi import described
-from drumbeat.http.parts import JSON, AnyRequest, Catcher, CaughtLetter, parts_of
+from drumbeat.http.parts import JSON, AnyRequest, Catcher, CaughtLetter, parts_of, readable
 
 _PREVIEW_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 _NO_STORE = {"cache-control": "no-store"}
@@ -49,13 +49,13 @@ def _catcher(request: AnyRequest) -> Catcher:
     return catcher
 
 
-@get("/caught", sync_to_thread=True, opt=described("The letters the catcher took in", answer="text/html"))
+@readable("/caught", opt=described("The letters the catcher took in", answer="text/html"))
 def list_caught(request: AnyRequest) -> Response[bytes]:
     """Newest first."""
     return parts_of(request).pages.page("caught.html", lang="en", letters=_catcher(request).letters())
 
 
-@get("/caught.json", sync_to_thread=True, opt=described("The same for programs", answer="application/json"))
+@readable("/caught.json", opt=described("The same for programs", answer="application/json"))
 def list_caught_json(request: AnyRequest) -> Response[bytes]:
     """Newest first."""
     told = [_told(letter) for letter in _catcher(request).letters()]
@@ -82,7 +82,7 @@ def _header(letter: CaughtLetter, name: str) -> str | None:
     return next((value for key, value in letter.headers if key.lower() == name), None)
 
 
-@get("/caught/{id:str}", sync_to_thread=True, opt=described("One caught letter", answer="text/html"))
+@readable("/caught/{id:str}", opt=described("One caught letter", answer="text/html"))
 def show_caught(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
     """Its text, headers, a preview, and its unsubscribe link."""
     letter = _letter(request, id)
@@ -91,7 +91,7 @@ def show_caught(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
     return parts_of(request).pages.page("letter.html", lang="en", letter=letter, unsubscribe=link)
 
 
-@get("/caught/{id:str}/html", sync_to_thread=True, opt=described("Its HTML, caged", answer="text/html"))
+@readable("/caught/{id:str}/html", opt=described("Its HTML, caged", answer="text/html"))
 def show_caught_html(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
     """The letter's HTML in a sandbox: no script, no form, nothing from the network."""
     html = _letter(request, id).html or ""

@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from litestar import Response, get
+from litestar import Response
 
 from drumbeat.http.errors import TABLE
 from drumbeat.http.openapi import described, document
-from drumbeat.http.parts import AnyRequest, json_reply, parts_of
+from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 
 _EXAMPLE_TOKEN = "$TOKEN"  # noqa: S105 - a shell variable's name
 
 
-@get("/openapi.json", sync_to_thread=True, opt=described("This reference for programs", answer="application/json"))
+@readable("/openapi.json", opt=described("This reference for programs", answer="application/json"))
 def show_openapi(request: AnyRequest) -> Response[bytes]:
     """The OpenAPI 3.1 document."""
     return json_reply(document(request.app, parts_of(request).world.settings.base_url))
 
 
-@get("/docs", sync_to_thread=True, opt=described("This reference for people", answer="text/html"))
+@readable("/docs", opt=described("This reference for people", answer="text/html"))
 def show_docs(request: AnyRequest) -> Response[bytes]:
     """Every operation with its scopes, parameters, body, an example and its answers; and the errors."""
     parts = parts_of(request)

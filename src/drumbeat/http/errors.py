@@ -66,6 +66,7 @@ _FRAMEWORK = {
     404: ("not_found", "NOT_FOUND", "There is no such path."),
     405: ("incorrect_path", "METHOD_NOT_ALLOWED", "This path does not take that method."),
     406: ("invalid_header", "NOT_ACCEPTABLE", "The answer cannot have the form you accept."),
+    408: ("invalid_payload", "REQUEST_TIMEOUT", "The body did not come in time."),
     413: ("incorrect_payload", "PAYLOAD_TOO_LARGE", "The body is too large."),
     415: ("invalid_header", "UNSUPPORTED_MEDIA_TYPE", "The body has a form that is not taken here."),
     500: ("server_error", "INTERNAL_ERROR", "Something went wrong."),

@@ -107,7 +107,7 @@ def _read_contacts(request: AnyRequest, body: RawBody) -> list[ContactInput]:
     return [ContactInput(c.email, c.first_name, c.last_name, c.phone) for c in sent.contacts]
 
 
-_PLACE = re.compile(r"(?P<what>.*?)(?: - at `(?:\$|key in \$)\.?(?P<where>.*)`)?", re.DOTALL)
+_PLACE = re.compile(r"(?P<what>.*?)(?: - at `(?:\$|key in \$)\.?(?P<where>[\w.\[\]]*)`)?", re.DOTALL)
 _NAMED = re.compile(r"Object (?P<kind>missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL)
 
 

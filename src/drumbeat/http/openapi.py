@@ -98,7 +98,8 @@ def _operation(path: str, handler: HTTPRouteHandler, words: Described, known: di
     if words.body is not None:
         schema = known[repr(words.body)]
         if path.startswith("/v2/"):
-            schema = {"type": "object", "required": ["data"], "properties": {"data": schema, "meta": {}}}
+            inside = {"data": schema, "meta": {}}
+            schema = {"type": "object", "required": ["data"], "properties": inside, "additionalProperties": False}
         content = {"schema": schema} | ({} if words.example is None else {"example": words.example})
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     if words.scope is not None:
@@ -123,11 +124,13 @@ def _parameters(path: str, words: Described) -> list[dict[str, Any]]:
 def _answers(path: str, words: Described, known: dict[str, Any]) -> dict[str, Any]:
     is_struct = _is_struct(words.answer)
     media = "application/json" if is_struct else words.answer
-    schema = known[repr(words.answer)] if is_struct else {"type": "string"}
+    schema = known[repr(words.answer)] if is_struct else {} if "json" in media else {"type": "string"}
     answers: dict[str, Any] = {"200": {"description": "Done.", "content": {media: {"schema": schema}}}}
     refusals = set(words.refusals) | ({400, 401, 403} if words.scope else set())
     if words.body is not None:
-        refusals |= {413, 415, 422} if path.startswith("/v2/") else {413, 415}
+        refusals |= {408, 413, 415}
+    if path.startswith("/v2/"):
+        refusals |= {406} if words.body is None else {406, 422}
     for status in sorted(refusals | set(_EVERYWHERE)):
         answers[str(status)] = {"description": HTTPStatus(status).phrase} | _error_content(path, known)
     return answers

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 from uuid import uuid4
 
 import msgspec
-from litestar import Request, Response
+from litestar import Request, Response, route
 from litestar.connection import ASGIConnection
 
 from drumbeat.http.pages import Pages
@@ -18,6 +19,10 @@ from drumbeat.wiring import World
 AnyRequest = Request[Any, Any, Any]
 
 JSON = "application/json; charset=utf-8"
+
+# Registers a handler for GET and HEAD, which runs in a thread.
+readable = partial(route, http_method=["GET", "HEAD"], sync_to_thread=True)
+
 _REQUEST_ID = "drumbeat_request_id"
 
 

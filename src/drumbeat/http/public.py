@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from litestar import MediaType, Response, Router, get, post, route
+import msgspec
+from litestar import MediaType, Response, Router, post
 from litestar.params import FromPath, RawBody
 
 from drumbeat import __version__
@@ -10,25 +11,28 @@ from drumbeat.domain.errors import NotFound, Unavailable
 from drumbeat.domain.unsubscribe import language, page_words, read_unsubscribe_token
 from drumbeat.http.caught import may_see_letters
 from drumbeat.http.openapi import described
-from drumbeat.http.parts import AnyRequest, json_reply, parts_of
-from drumbeat.operations.unsubscribes import locale_of, unsubscribe
+from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
+from drumbeat.operations.unsubscribes import WayOut, unsubscribe, way_out
 from drumbeat.store import installation
 from drumbeat.store.transaction import Tx
 
 
-@route("/", http_method=["GET", "HEAD"], sync_to_thread=True, opt=described("The front page", answer="text/html"))
+class Health(msgspec.Struct, frozen=True):
+    """Each word is `ok` or `unavailable`."""
+
+    status: str
+    database: str
+    version: str
+
+
+@readable("/", opt=described("The front page", answer="text/html"))
 def show_front(request: AnyRequest) -> Response[bytes]:
     """Names the product, and leads to what can be read here."""
     pages = parts_of(request).pages
     return pages.page("front.html", lang="en", version=__version__, has_caught=may_see_letters(request))
 
 
-@route(
-    "/health",
-    http_method=["GET", "HEAD"],
-    sync_to_thread=True,
-    opt=described("Whether Drumbeat works", answer="application/json"),
-)
+@readable("/health", opt=described("Whether Drumbeat works", answer=Health))
 def show_health(request: AnyRequest) -> Response[bytes]:
     """200 when the database answers, else 503."""
     try:
@@ -38,11 +42,10 @@ def show_health(request: AnyRequest) -> Response[bytes]:
         works = False
     word = "ok" if works else "unavailable"
     headers = {"cache-control": "no-store"} if works else {"cache-control": "no-store", "retry-after": "5"}
-    answer = {"status": word, "database": word, "version": __version__}
-    return json_reply(answer, 200 if works else 503, headers)
+    return json_reply(Health(word, word, __version__), 200 if works else 503, headers)
 
 
-@get("/static/{name:str}", sync_to_thread=True, opt=described("The style sheet", answer="text/css"))
+@readable("/static/{name:str}", opt=described("The style sheet", answer="text/css"))
 def show_style(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """The one style sheet; its name changes with its content, so it may be kept for ever."""
     pages = parts_of(request).pages
@@ -52,26 +55,26 @@ def show_style(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     return Response(pages.style, media_type=MediaType.CSS, headers=headers)
 
 
-@route(
+@readable(
     "/u/{token:str}",
-    http_method=["GET", "HEAD"],
-    sync_to_thread=True,
-    opt=described("The page that a letter's unsubscribe link opens", answer="text/html"),
+    opt=described("The page that a letter's unsubscribe link opens", answer="text/html", refusals=(404,)),
 )
 def ask_unsubscribe(request: AnyRequest, token: FromPath[str]) -> Response[bytes]:
-    """Asks whether to stop, and changes nothing: mail scanners open links."""
+    """Asks whether to stop, or says that it is done; changes nothing: mail scanners open links."""
     try:
-        _, _, locale = _read(request, token)
+        _, _, offered = _read(request, token)
     except NotFound:
         return _invalid(request)
-    return _page(request, locale, is_question=True)
+    return _page(request, offered.locale, is_question=not offered.is_taken)
 
 
 @post(
     "/u/{token:str}",
     status_code=200,
     sync_to_thread=True,
-    opt=described("Unsubscribe (RFC 8058 one-click, and the page's button)", answer="text/html"),
+    opt=described(
+        "Unsubscribe (RFC 8058 one-click, and the page's button)", answer="text/html", refusals=(400, 404, 408, 413)
+    ),
 )
 def take_unsubscribe(request: AnyRequest, token: FromPath[str], body: RawBody) -> Response[bytes]:
     """Stops everything for the address, once and for good; doing it twice is fine."""
@@ -81,20 +84,20 @@ def take_unsubscribe(request: AnyRequest, token: FromPath[str], body: RawBody) -
         unsubscribe(tx, account_id, enrollment_id, evidence=f"unsubscribe by {way}")
 
     try:
-        account_id, enrollment_id, locale = _read(request, token)
+        account_id, enrollment_id, offered = _read(request, token)
         parts_of(request).world.database.transact(work)
     except NotFound:
         return _invalid(request)
-    return _page(request, locale, is_question=False)
+    return _page(request, offered.locale, is_question=False)
 
 
-def _read(request: AnyRequest, token: str) -> tuple[int, int, str]:
+def _read(request: AnyRequest, token: str) -> tuple[int, int, WayOut]:
     world = parts_of(request).world
     named = read_unsubscribe_token(world.hash_key, token)
     if named is None:
         raise NotFound
     with world.database.read() as snapshot:
-        return *named, locale_of(snapshot, *named)
+        return *named, way_out(snapshot, *named)
 
 
 def _page(request: AnyRequest, locale: str, *, is_question: bool) -> Response[bytes]:

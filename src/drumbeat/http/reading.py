@@ -82,7 +82,7 @@ def number_list(parameters: Mapping[str, str], name: str) -> list[int] | None:
     text = parameters.get(name)
     if text is None:
         return None
-    parts = [part.strip() for part in text.split(",")]
+    parts = [part.strip(" ") for part in text.split(",")]
     if not all(re.fullmatch(r"[0-9]{1,20}", part, re.ASCII) for part in parts):
         raise MalformedParameter(f"{name} is a list of ids separated by commas; {shortened(text)!r} is not.")
     return sorted({int(part) for part in parts if 0 < int(part) <= LARGEST_ID})
@@ -117,6 +117,8 @@ def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
         return decode(body)
     except msgspec.ValidationError:
         raise
+    except UnicodeDecodeError:
+        raise MalformedBody("It is not JSON: text is to be in UTF-8.") from None
     except (msgspec.DecodeError, RecursionError) as error:
         detail = "The body is empty." if not body.strip() else f"It is not JSON: {error}."
         raise MalformedBody(detail) from None
@@ -125,7 +127,10 @@ def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
 def read_attributes(request: AnyRequest, body: bytes, known: Collection[str]) -> Attributes:
     """The attributes under `data` of a body {"data": {...}, "meta"?: {...}}."""
     check_is_json(request)
-    sent: Any = decoded(msgspec.json.decode, body)
+    try:
+        sent: Any = decoded(msgspec.json.decode, body)
+    except msgspec.ValidationError as error:
+        raise MalformedBody(f"{error}.") from None
     if not isinstance(sent, dict) or not isinstance(sent.get("data"), dict):
         raise Invalid('The body must be an object such as {"data": {...}}.')
     for name in sent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -19,6 +20,8 @@ __all__ = ["PortUnavailable", "Served", "check_port", "serve"]
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _HEADERS_WITHIN_MS = 15_000  # a client that sends its headers slower than this is dropped
+_MOST_CONNECTIONS = 4_096
+_WAITING_CONNECTIONS = 1_024
 
 
 def serve(
@@ -66,6 +69,8 @@ class Served:
             port=self._port,
             interface=Interfaces.ASGI,
             http=HTTPModes.http1,
+            backlog=_WAITING_CONNECTIONS,
+            backpressure=_connections(),
             http1_settings=HTTP1Settings(header_read_timeout=_HEADERS_WITHIN_MS),
             websockets=False,
             log_enabled=False,
@@ -76,6 +81,17 @@ class Served:
         """Ask it to take no new requests and to finish those at work."""
         if self._loop is not None and self._server is not None:
             self._loop.call_soon_threadsafe(self._server.stop)
+
+
+def _connections() -> int:
+    """How many connections are served at once: idle ones too, but never so many that no file can be opened."""
+    files, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files < 2 * _MOST_CONNECTIONS:
+        files = (
+            2 * _MOST_CONNECTIONS if most_files == resource.RLIM_INFINITY else min(2 * _MOST_CONNECTIONS, most_files)
+        )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most_files))
+    return min(_MOST_CONNECTIONS, files // 2)
 
 
 async def _serve(

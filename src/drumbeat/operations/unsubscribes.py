@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from drumbeat.domain.delivery import DeliveryStatus
-from drumbeat.domain.enrollment import FinishedReason
+from drumbeat.domain.enrollment import Enrollment, FinishedReason
 from drumbeat.domain.happening import FinishRequested
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.operations.enrollments import finish_all
@@ -41,18 +43,33 @@ def unsubscribe(tx: Tx, account_id: int, enrollment_id: int, *, evidence: str) -
     The link does not say which letter it was in: each address its letters may have reached is suppressed,
     and the one they would go to next.
     """
-    addresses = {enrollments.get(tx, account_id, enrollment_id).subject.address_hash}
-    for delivery in deliveries.list_of_enrollment(tx, account_id, enrollment_id):
+    for address in _addresses(tx, enrollments.get(tx, account_id, enrollment_id)):
+        suppress(tx, account_id, address, Suppression.UNSUBSCRIBED, evidence=evidence)
+
+
+def _addresses(snapshot: Snapshot, enrollment: Enrollment) -> list[str]:
+    addresses = {enrollment.subject.address_hash}
+    for delivery in deliveries.list_of_enrollment(snapshot, enrollment.account_id, enrollment.id):
         if delivery.status in _MAY_HAVE_ARRIVED:
             addresses.add(delivery.address_hash)
-    for address in sorted(address for address in addresses if address is not None):
-        suppress(tx, account_id, address, Suppression.UNSUBSCRIBED, evidence=evidence)
+    return sorted(address for address in addresses if address is not None)
 
 
 _MAY_HAVE_ARRIVED = frozenset({DeliveryStatus.TRANSMITTING, DeliveryStatus.ACCEPTED, DeliveryStatus.UNKNOWN})
 
 
-def locale_of(snapshot: Snapshot, account_id: int, enrollment_id: int) -> str:
-    """The locale in which this enrollment's sequence speaks of unsubscribing; NotFound without one."""
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """The way out that an enrollment's letters offer: the locale its sequence speaks, and whether it was taken."""
+
+    locale: str
+    is_taken: bool
+
+
+def way_out(snapshot: Snapshot, account_id: int, enrollment_id: int) -> WayOut:
+    """What the unsubscribe page has to know; NotFound if there is no such enrollment."""
     enrollment = enrollments.get(snapshot, account_id, enrollment_id)
-    return sequences.get(snapshot, account_id, enrollment.subject.runs_sequence_id).unsubscribing.locale
+    sequence = sequences.get(snapshot, account_id, enrollment.subject.runs_sequence_id)
+    addresses = _addresses(snapshot, enrollment)
+    stopped = unsubscribes.suppressed_among(snapshot, account_id, addresses)
+    return WayOut(sequence.unsubscribing.locale, bool(addresses) and stopped == set(addresses))

@@ -218,7 +218,9 @@ def _raise_translated(error: Exception) -> NoReturn:
 
 def _translation(error: Exception) -> Exception:
     said = first_line(error)
-    if isinstance(error, PoolTimeout) or re.search(r"database is locked|database table is locked|lock timeout", said):
+    if isinstance(error, PoolTimeout):
+        return DatabaseBusy("All its connections are at work.")
+    if re.search(r"database is locked|database table is locked|lock timeout", said):
         return DatabaseBusy(said)
     if re.search(r"readonly|read-only|disk is full|No space left|disk I/O error|unable to open", said):
         return DatabaseUnwritable(said)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
-from litestar import Response, Router, post, put, route
+from litestar import Response, Router, post, put
 from litestar.params import FromPath, RawBody
 from msgspec import UNSET
 
@@ -17,7 +17,7 @@ from drumbeat.domain.errors import IncorrectValue, MalformedParameter
 from drumbeat.domain.person import PersonKind
 from drumbeat.http.auth import Caller, admit
 from drumbeat.http.openapi import Parameter, described
-from drumbeat.http.parts import AnyRequest, json_reply, parts_of
+from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import (
     LARGEST_ID,
     number_list,
@@ -39,7 +39,7 @@ Id = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_ID)]
 Answer = Response[bytes]
 
 
-class NewEnrollment(msgspec.Struct, omit_defaults=True):
+class NewEnrollment(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Whom to enroll in what; without an actor it is the token's owner."""
 
     sequence_id: Id
@@ -48,13 +48,13 @@ class NewEnrollment(msgspec.Struct, omit_defaults=True):
     actor_id: Id | None = None
 
 
-class NewState(msgspec.Struct, omit_defaults=True):
+class NewState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """`finished` ends an enrollment, `active` resumes a blocked one."""
 
     state: Literal["active", "finished"] | None = None
 
 
-class Finishing(msgspec.Struct, omit_defaults=True):
+class Finishing(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Whose enrollments to finish, in these sequences or (absent, null or empty) in all."""
 
     resource_type: PersonKind
@@ -85,10 +85,8 @@ _PARAMETERS = (
 _NAMES = tuple(parameter.name for parameter in _PARAMETERS)
 
 
-@route(
+@readable(
     "/sequence_enrollments",
-    http_method=["GET", "HEAD"],
-    sync_to_thread=True,
     opt=described(
         "List enrollments",
         scope=Scope.READ,
@@ -206,10 +204,8 @@ def _read_new(request: AnyRequest, body: RawBody) -> EnrollRequest:
     return EnrollRequest(sequence_id, kind or PersonKind.LEAD, resource_id, actor_id)
 
 
-@route(
+@readable(
     "/sequence_enrollments/{id:str}",
-    http_method=["GET", "HEAD"],
-    sync_to_thread=True,
     opt=described("Show an enrollment", scope=Scope.READ, answer=Record[EnrollmentData], refusals=(404,)),
 )
 def show_enrollment(request: AnyRequest, id: FromPath[str]) -> Answer:

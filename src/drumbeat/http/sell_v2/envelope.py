@@ -93,7 +93,7 @@ async def check_headers(request: AnyRequest) -> None:
     """Refuse a request without User-Agent, or one that accepts no JSON."""
     if not request.headers.get("user-agent", "").strip():
         raise MalformedHeader("Send a User-Agent that names your client.")
-    accept = request.headers.get("accept", "")
+    accept = ",".join(request.headers.getall("accept", []))
     if accept.strip() and not any(_takes_json(part) for part in accept.split(",")):
         raise HTTPException(detail="Accept application/json.", status_code=406)
 
