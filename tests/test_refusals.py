@@ -296,6 +296,22 @@ def switched_on(office: Office) -> None:
     office.transact(work)
 
 
+def test_what_lacks_the_postal_address_goes_on_once_the_account_has_one(office: Office) -> None:
+    lacking = office.house.sequence(letter(text="{{ account.postal_address }}"), name="Lacking")
+    office.set_account(postal_address=None)
+    enrolled = office.enroll(lacking, office.house.person())
+    office.work()
+    assert states(office, [enrolled.id]) == blocked(FailureReason.MISSING_MERGE_TAGS)
+
+    def work(tx: Tx) -> None:
+        account = accounts.get_account(tx, office.house.account_id)
+        change_account(tx, replace(account, postal_address="1 Tea Lane"))
+
+    office.transact(work)
+    office.work()
+    assert office.recipients() == ["ada@example.com"]
+
+
 @pytest.mark.parametrize(
     ("cause", "heal"), [(off, on), (without, connected), (inactive, activated), (switched_off, switched_on)]
 )

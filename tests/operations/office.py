@@ -16,12 +16,14 @@ from drumbeat.domain.account import Role, User
 from drumbeat.domain.enrollment import Enrollment, State
 from drumbeat.domain.person import Person, PersonKind, address_hash
 from drumbeat.domain.sequence import Sequence
+from drumbeat.domain.timeline import Hold
 from drumbeat.operations.doubts import send_again
 from drumbeat.operations.enrollments import EnrollRequest, enroll, set_state
 from drumbeat.operations.execute import ContactInput, Execution, execute
 from drumbeat.operations.letters import read_frozen
 from drumbeat.operations.records import PersonFields, add_person, change_person
-from drumbeat.store import accounts, deliveries, due, events, mailboxes
+from drumbeat.operations.views import why
+from drumbeat.store import accounts, deliveries, due, enrollments, events, mailboxes
 from drumbeat.store.database import Database
 from drumbeat.store.deliveries import Delivery
 from drumbeat.store.mailboxes import StoredMailbox
@@ -138,6 +140,11 @@ class Office:
         """What happened to an enrollment."""
         with self.database.read() as snapshot:
             return [row[2] for row in events.list_of_enrollment(snapshot, self.house.account_id, id)]
+
+    def why(self, id: int) -> Hold | None:
+        """What holds an enrollment."""
+        with self.database.read() as snapshot:
+            return why(snapshot, self.house.account_id, enrollments.get(snapshot, self.house.account_id, id))
 
     def mailbox(self, id: int | None = None) -> StoredMailbox:
         """A mailbox, the owner's if none is named."""

@@ -12,6 +12,7 @@ from drumbeat.domain.calendar import parse_windows
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, FinishedReason, State
 from drumbeat.domain.sequence import Sequence, SequenceStatus, WindowZone
+from drumbeat.domain.timeline import Binding
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.operations.deliveries import commit_turn, release
 from drumbeat.operations.dispatch import Claim, claim
@@ -193,6 +194,9 @@ def test_a_row_that_cannot_be_dealt_with_waits_an_hour_and_the_others_go(office:
     waiting = office.house.enrollment(first.id)
     assert (waiting.status, waiting.due_at) == (ActionStatus.SCHEDULED, office.clock.now + timedelta(hours=1))
     assert office.leased() == 0
+    hold = office.why(first.id)
+    assert hold is not None
+    assert (hold.binding, hold.until) == (Binding.ERROR, office.clock.now + timedelta(hours=1))
 
 
 def test_a_mailbox_whose_address_cannot_stand_in_a_letter_blocks_with_a_word(office: Office) -> None:
@@ -228,6 +232,10 @@ def test_a_letter_the_worker_comes_to_after_closing_waits_for_the_next_opening(o
     office.later(hours=1)
     assert office.sink.letters == []
     assert office.house.enrollment(enrolled.id).due_at == datetime(2026, 3, 6, 9, tzinfo=UTC)
+    assert office.facts(enrolled.id) == ["enrolled", "replanned"]
+    hold = office.why(enrolled.id)
+    assert hold is not None
+    assert (hold.binding, hold.until) == (Binding.WINDOW, datetime(2026, 3, 6, 9, tzinfo=UTC))
     office.later(hours=15, minutes=59)
     assert office.sink.letters == []
     office.later(minutes=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -278,6 +279,24 @@ def test_who_runs_b_through_a_counts_as_enrolled_in_a(office: Office) -> None:
     again = office.execute(a, *(f"p{n}@example.com" for n in range(10)))
     assert [result.status for result in again.results] == [ALREADY] * 10
     assert [r.enrollment_id for r in again.results] == [r.enrollment_id for r in first.results]
+
+
+def test_who_is_enrolled_answers_the_variant_they_run_and_is_given_no_other(office: Office) -> None:
+    house = office.house
+    b = house.sequence(letter("1 hours"), name="B")
+    a = house.sequence(letter("1 hours"), name="A")
+    (alone,) = office.execute(a, "early@example.com").results
+    tested = replace(settings_of(a), split=Split(b.id, 99))
+    office.transact(lambda tx: change_settings(tx, house.account_id, a.id, tested, house.owner_id))
+    (again,) = office.execute(a, "early@example.com").results
+    assert (again.status, again.variant, again.enrollment_id) == (ALREADY, None, alone.enrollment_id)
+    assert office.count("SELECT count(*) FROM variants") == 0
+    emails = [f"p{n}@example.com" for n in range(20)]
+    direct = office.execute(b, *emails).results
+    through = office.execute(a, *emails).results
+    for before, now in zip(direct, through, strict=True):
+        is_told = (now.status, now.enrollment_id, now.variant) == (ALREADY, before.enrollment_id, None)
+        assert is_told is (now.variant is not Variant.A)
 
 
 def test_twenty_identical_calls_at_once_enroll_everybody_once(office: Office) -> None:

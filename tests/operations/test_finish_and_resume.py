@@ -325,3 +325,26 @@ def test_completing_the_task_completes_the_step_and_the_next_one_waits_from_then
         office.clock.now + timedelta(hours=2),
     )
     assert office.house.view(enrolled.id).stages[0].executed_at == office.clock.now
+
+
+def test_resuming_after_no_such_user_tries_the_address_once_more(office: Office) -> None:
+    office.sink.script = {At.RCPT: "550 5.1.1 no such user"}
+    enrolled = office.enroll(office.house.sequence(letter()), office.house.person())
+    office.work()
+    office.set_state(enrolled.id, State.ACTIVE)
+    office.work()
+    assert office.house.enrollment(enrolled.id).failure_reason is FailureReason.RECIPIENT_INVALID
+    office.sink.script = {}
+    office.set_state(enrolled.id, State.ACTIVE)
+    office.work()
+    assert office.recipients() == ["ada@example.com"]
+
+
+def test_what_ends_leaves_no_letter_waiting_for_another_try(office: Office) -> None:
+    office.sink.script = {At.DOT: "451 4.3.0 later"}
+    enrolled = office.enroll(office.house.sequence(letter()), office.house.person())
+    office.work()
+    assert office.delivered(enrolled.id) == ["queued"]
+    office.set_state(enrolled.id, State.FINISHED)
+    (closed,) = office.deliveries(enrolled.id)
+    assert (closed.status, closed.reply) == ("refused", "not sent: the enrollment ended first")

@@ -163,6 +163,7 @@ def test_a_revoked_key_is_revoked_and_an_unknown_one_not_found(database: Databas
         ({"username": "ann", "password": "secret", "security": Security.NONE}, "security"),
         ({"username": "ann"}, "password"),
         ({"sender_email": "nobody"}, "email"),
+        ({"sender_email": "jörg@tea.example"}, "sender_email"),
     ],
 )
 def test_a_mailbox_that_cannot_work_is_refused(

@@ -79,6 +79,14 @@ def test_later_letters_go_to_the_new_address(office: Office) -> None:
     assert office.recipients() == ["ada@example.com", "new@example.com"]
 
 
+def test_a_new_address_is_in_the_history_once(office: Office) -> None:
+    before = office.enroll(office.house.sequence(letter("1 hours")), ada := office.house.person())
+    office.change(ada, email="new@example.com")
+    office.later(hours=1)
+    assert office.facts(before.id) == ["enrolled", "address_changed", "letter_sent", "finished"]
+    assert office.house.enrollment(before.id).subject.address_hash == office.hash_of("new@example.com")
+
+
 def test_an_address_written_differently_is_no_new_address(office: Office) -> None:
     ada = office.house.person("Ada", "ada@example.com")
     enrolled = office.enroll(office.house.sequence(letter("1 hours")), ada)
@@ -97,12 +105,12 @@ def test_without_an_address_the_next_letter_blocks_until_there_is_one(office: Of
     assert office.recipients() == ["ada@example.com", "new@example.com"]
 
 
-def test_a_change_to_a_suppressed_address_ends_what_runs_when_it_is_due(office: Office) -> None:
+def test_a_change_to_a_suppressed_address_ends_what_runs_at_once(office: Office) -> None:
     address = office.hash_of("out@example.com")
     office.transact(lambda tx: suppress(tx, office.house.account_id, address, Suppression.UNSUBSCRIBED, evidence="x"))
     moved(office, "out@example.com")
-    office.later(hours=1)
     assert office.house.enrollment(1).finished_reason is FinishedReason.SUBSCRIPTION_CANCELLED
+    office.later(hours=1)
     assert office.recipients() == ["ada@example.com"]
 
 

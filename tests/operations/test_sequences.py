@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from drumbeat.domain.calendar import parse_windows
+from drumbeat.domain.calendar import Unit, parse_windows
 from drumbeat.domain.errors import (
     ActorUnavailable,
     AlreadyExists,
@@ -20,6 +20,7 @@ from drumbeat.domain.errors import (
     TemplateSyntax,
 )
 from drumbeat.domain.sequence import SequenceStatus, Split, Step, WindowZone
+from drumbeat.domain.template import TemplateText
 from drumbeat.operations.sequences import (
     SequenceSettings,
     change_settings,
@@ -137,6 +138,7 @@ class TestPublish:
             (letter("{{ person.first_name"), TemplateSyntax),
             (replace(task(), task_content="{{ nobody.knows }}"), TemplateSyntax),
             (replace(task(), task_content=" "), BlankField),
+            (replace(task(), task_content="Look at {{ unsubscribe_url }}"), IncorrectValue),
             (replace(letter(), template=None), MissingField),
         ],
     )
@@ -159,6 +161,20 @@ class TestPublish:
         text = "{{ person.title }} {{ sender.name }} {{ unsubscribe_url }} {{ person.email }}"
         published = publish(tx, drafted(tx, world), [letter(text)])
         assert published.warnings == ("step 0 can block: {{ person.title }} has no default",)
+
+    def test_delays_that_nobody_would_see_the_end_of_are_refused(self, tx: Tx, world: World) -> None:
+        steps = [letter(hours=5000), letter(hours=5000)]
+        publish(tx, drafted(tx, world, "Long"), steps)
+        with pytest.raises(IncorrectValue, match="at most 10000 hours or weekdays"):
+            publish(tx, drafted(tx, world, "Longer"), [*steps, task(1, Unit.WEEKDAYS)])
+
+    def test_the_author_hears_of_fields_nobody_has_and_of_a_thread_without_a_subject(self) -> None:
+        wordless = replace(letter(), template=TemplateText(" ", None, "Hi {{ person.custom.plan | default: 'x' }}"))
+        asks = replace(task(), task_content="Call {{ person.mobile }}")
+        assert warnings_of([asks, wordless, replace(wordless, is_reply=True)]) == (
+            "step 0: there is no field {{ person.mobile }}",
+            "step 1 has no subject",
+        )
 
     @pytest.mark.parametrize("steps", [[], [task()], [letter()], [letter(), letter("{{ person.title }}")]])
     def test_only_the_first_letters_tags_are_warned_of(self, steps: list[Step]) -> None:

@@ -48,6 +48,13 @@ def test_a_task_is_opened_for_the_actor_with_its_tags_filled(office: Office) -> 
     assert office.house.view(enrolled.id).stages[0].task_id == opened.id
 
 
+def test_a_task_knows_who_it_is_for_the_account_and_the_day(office: Office) -> None:
+    step = task(content="{{ sender.name }} <{{ sender.email }}> of {{ account.name }}, {{ 'now' | date: '%d.%m.' }}")
+    office.enroll(office.house.sequence(step), office.house.person())
+    office.work()
+    assert the_task(office).content == "Olive Owner <olive@tea.example> of Tea House, 03.03."
+
+
 @pytest.mark.parametrize(
     ("zone", "opened_at", "due_at"),
     [

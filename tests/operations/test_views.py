@@ -12,10 +12,9 @@ from drumbeat.domain.account import UserStatus
 from drumbeat.domain.calendar import parse_windows
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.sequence import SequenceStatus, Split, Unsubscribing
-from drumbeat.domain.timeline import Binding, Hold, Lifter
+from drumbeat.domain.timeline import Binding, Lifter
 from drumbeat.operations.sequences import set_status
-from drumbeat.operations.views import failure_reason_of, view, why
-from drumbeat.store import enrollments
+from drumbeat.operations.views import failure_reason_of, view
 from drumbeat.store.database import Database
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter, task
@@ -28,12 +27,6 @@ def office(database: Database, clock: FrozenClock, tmp_path: Path) -> Iterator[O
     """The office."""
     with opened(database, clock, tmp_path) as office:
         yield office
-
-
-def held(office: Office, id: int) -> Hold | None:
-    """What holds an enrollment."""
-    with office.database.read() as snapshot:
-        return why(snapshot, office.house.account_id, enrollments.get(snapshot, office.house.account_id, id))
 
 
 def test_views_come_in_the_order_asked_for(office: Office) -> None:
@@ -129,7 +122,7 @@ def test_what_holds_a_letter_that_is_not_due(
     enrolled = office.enroll(office.house.sequence(letter("1 hours")), office.house.person())
     cause(office)
     office.work()
-    hold = held(office, enrolled.id)
+    hold = office.why(enrolled.id)
     assert hold is not None
     assert (hold.binding, hold.lifter, hold.reason) == (binding, lifter, reason)
     if binding is Binding.DELAY:
@@ -149,11 +142,11 @@ def test_what_holds_a_due_letter_is_what_blocks_it(
 ) -> None:
     enrolled = office.enroll(office.house.sequence(letter()), office.house.person())
     cause(office)
-    before = held(office, enrolled.id)
+    before = office.why(enrolled.id)
     assert before is not None
     assert (before.binding, before.lifter, before.reason) == (binding, lifter, FailureReason.SENDOUT_DISABLED)
     office.work()
-    after = held(office, enrolled.id)
+    after = office.why(enrolled.id)
     assert after is not None
     assert (after.binding, after.lifter, after.reason) == (Binding.BLOCKED, lifter, FailureReason.SENDOUT_DISABLED)
     assert after.sentence == before.sentence
@@ -163,7 +156,7 @@ def test_a_window_holds_until_it_opens(office: Office) -> None:
     office.clock.now = datetime(2026, 3, 7, 12, tzinfo=UTC)
     sequence = office.house.sequence(letter(), windows=parse_windows(["Mon-Fri 09:00-17:00"]))
     enrolled = office.enroll(sequence, office.house.person())
-    hold = held(office, enrolled.id)
+    hold = office.why(enrolled.id)
     assert hold is not None
     assert (hold.binding, hold.until) == (Binding.WINDOW, datetime(2026, 3, 9, 9, tzinfo=UTC))
 
@@ -174,11 +167,11 @@ def test_a_retry_a_task_a_doubt_and_the_end_are_explained(office: Office) -> Non
     retried, doubtful = (office.enroll(sequence, office.house.person(name)).id for name in ("Ada", "Bob"))
     called = office.enroll(office.house.sequence(task(), name="Calls"), office.house.person("Cleo")).id
     office.work()
-    told = [held(office, id) for id in (retried, doubtful, called)]
+    told = [office.why(id) for id in (retried, doubtful, called)]
     assert [hold and hold.binding for hold in told] == [Binding.RETRY, Binding.IN_DOUBT, Binding.TASK_OPEN]
     office.sink.script = {}
     office.later(minutes=7)
-    assert held(office, retried) is None
+    assert office.why(retried) is None
 
 
 def test_a_held_mailbox_is_told_with_what_its_server_said(
@@ -189,7 +182,7 @@ def test_a_held_mailbox_is_told_with_what_its_server_said(
         sequence = office.house.sequence(letter())
         enrolled = office.enroll(sequence, office.house.person())
         office.work()
-        hold = held(office, enrolled.id)
+        hold = office.why(enrolled.id)
         assert hold is not None
         assert (hold.binding, hold.reason) == (Binding.BLOCKED, FailureReason.AUTH)
         assert "535" in hold.sentence

@@ -188,12 +188,10 @@ class TestFinding:
         enrollments.save(tx, us.account_id, [(replace(first, state=State.FINISHED, revision=1), 0)])
         enrolled(tx, us, 2, resource_id=1, address_hash="hash-9")
         enrolled(tx, us, 3, resource_type=LEAD, resource_id=8, address_hash="hash-1")
-        rows = enrollments.latest_in_sequences(
-            tx, us.account_id, (us.sequence.id, us.sequence.id), CONTACT, [(1, "hash-1"), (5, None)]
-        )
-        assert [(row[0], row[1], row[2]) for row in rows] == [(1, 3, "active"), (1, 2, "active"), (1, 1, "finished")]
-        assert rows[0][3] == to_stamp(tx.now)
-        assert enrollments.latest_in_sequences(tx, us.account_id, (77, 78), CONTACT, [(1, "hash-1")]) == []
+        rows = enrollments.latest_in_sequence(tx, us.account_id, us.sequence.id, CONTACT, [(1, "hash-1"), (5, None)])
+        assert [(row[0], row[1], row[3]) for row in rows] == [(1, 3, "active"), (1, 2, "active"), (1, 1, "finished")]
+        assert rows[0][4] == to_stamp(tx.now)
+        assert enrollments.latest_in_sequence(tx, us.account_id, 77, CONTACT, [(1, "hash-1")]) == []
 
     def test_the_blocked_of_a_mailbox_are_those_bound_to_it_or_whose_actor_uses_it(self, tx: Tx, us: Tenant) -> None:
         for id, mailbox_id in ((1, None), (2, us.mailbox_id), (3, 99), (4, None)):
@@ -260,7 +258,7 @@ def test_another_account_with_the_same_ids_sees_and_changes_nothing(tx: Tx, us: 
     assert enrollments.ongoing_of_person(tx, account_id, CONTACT, 1, []) == []
     assert enrollments.ongoing_of_address(tx, account_id, "hash-1") == []
     assert enrollments.sequences_of_address(tx, account_id, "hash-1") == frozenset()
-    assert enrollments.latest_in_sequences(tx, account_id, (1, 1), CONTACT, [(1, "hash-1")]) == []
+    assert enrollments.latest_in_sequence(tx, account_id, 1, CONTACT, [(1, "hash-1")]) == []
     assert enrollments.list_waiting(tx, account_id, 1, 0, 9) == []
     assert enrollments.list_blocked(tx, account_id, FailureReason.AUTH, tx.now, after=0, limit=9) == []
     assert enrollments.save(tx, account_id, [(replace(ours, state=State.BLOCKED, revision=1), 0)]) == frozenset()

@@ -142,35 +142,43 @@ def _check_person(tx: Tx, account_id: int, person: Person, version: Version) -> 
 
 
 def _check_not_enrolled(tx: Tx, account_id: int, run: Run, person: Person, reenroll_after: timedelta | None) -> None:
-    found = already_enrolled(tx, account_id, run, person.kind, [(person.id, person.address_hash)], reenroll_after)
-    if found:
-        raise AlreadyExists(
-            f"The {person.kind} is enrolled in this sequence: enrollment {min(found.values())}.",
-            field="resource_id",
-        )
+    for sequence_id in dict.fromkeys((run.addressed.id, run.running.id)):
+        whom = [(person.id, person.address_hash)]
+        found = already_enrolled(tx, account_id, sequence_id, person.kind, whom, reenroll_after)
+        if found:
+            before = found[person.id].enrollment_id
+            detail = f"The {person.kind} is enrolled in this sequence: enrollment {before}."
+            raise AlreadyExists(detail, field="resource_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The enrollment that makes another one too early, and its variant."""
+
+    enrollment_id: int
+    variant: Variant | None
 
 
 def already_enrolled(
     tx: Tx,
     account_id: int,
-    run: Run,
+    sequence_id: int,
     kind: PersonKind,
     whom: Sequence[tuple[int, str | None]],
     reenroll_after: timedelta | None,
-) -> dict[int, int]:
-    """Which of these people (id, address hash) run, or lately ran, this sequence: person id -> enrollment id.
+) -> dict[int, Before]:
+    """Which of these people (id, address hash) run, or lately ran, this sequence, by person id.
 
-    A run of the addressed or of the running sequence counts, by person or by address key; a finished one
-    for `reenroll_after`, unless it was finished by hand.
+    A run counts that was asked for by this sequence or follows its steps, by person or by address key; a
+    finished one for `reenroll_after`, unless it was finished by hand.
     """
-    ids = run.addressed.id, run.running.id
-    rows = enrollments.latest_in_sequences(tx, account_id, ids, kind, whom)
+    rows = enrollments.latest_in_sequence(tx, account_id, sequence_id, kind, whom)
     since = None if reenroll_after is None else to_stamp(tx.now - reenroll_after)
-    found: dict[int, int] = {}
-    for person_id, enrollment_id, state, created_at, reason in rows:
+    found: dict[int, Before] = {}
+    for person_id, enrollment_id, variant, state, created_at, reason in rows:
         lately = since is not None and created_at > since and reason != FinishedReason.MANUAL
         if state != State.FINISHED or lately:
-            found.setdefault(person_id, enrollment_id)
+            found.setdefault(person_id, Before(enrollment_id, variant and Variant(variant)))
     return found
 
 

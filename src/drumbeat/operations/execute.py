@@ -104,10 +104,11 @@ def execute(
     eligible = _match(tx, account_id, candidates)
     if not eligible:  # a duplicate of somebody who may not be written to makes nobody eligible
         raise NoEligibleContacts([_told(result) for result in results])
-    runs.assign(eligible)
     with tx.together():
         _find_or_make(tx, account_id, caller_id, eligible)
-        _enroll(tx, account_id, caller_id, actor, runs, eligible)
+        fresh = _not_enrolled(tx, account_id, runs, eligible)
+        if fresh:
+            _enroll(tx, account_id, caller_id, actor, fresh)
     return Execution(runs.sequence, results)
 
 
@@ -126,8 +127,8 @@ class _Runs:
             raise SequenceEmpty("Publish at least one step first.")
         self.sequence = sequence
         self._tx, self._hash_key, self._account_id = tx, hash_key, account_id
-        self._a = Run(sequence, sequence, self._version(sequence), None)
-        self._b = None if sequence.split is None else self._variant_b(sequence.split.variant_b_id)
+        self.a = Run(sequence, sequence, self._version(sequence), Variant.A if sequence.split else None)
+        self.b = None if sequence.split is None else self._variant_b(sequence.split.variant_b_id)
 
     def _variant_b(self, id: int) -> Run:
         other = sequences.find(self._tx, self._account_id, id)
@@ -140,15 +141,15 @@ class _Runs:
 
     def assign(self, candidates: Sequence[_Candidate]) -> None:
         """Give each candidate the run of its variant."""
-        if self._b is None:
-            for candidate in candidates:
-                candidate.run = self._a
-            return
-        hashes = [candidate.address_hash for candidate in candidates]
-        assigned = assign_variants(self._tx, self._hash_key, self._account_id, self.sequence, hashes)
-        a = Run(self.sequence, self.sequence, self._a.version, Variant.A)
+        assigned: dict[str, Variant] = {}
+        if self.b is not None and candidates:
+            hashes = [candidate.address_hash for candidate in candidates]
+            assigned = assign_variants(self._tx, self._hash_key, self._account_id, self.sequence, hashes)
         for candidate in candidates:
-            candidate.run = self._b if assigned[candidate.address_hash] is Variant.B else a
+            candidate.run = self.a
+            if self.b is not None and assigned[candidate.address_hash] is Variant.B:
+                candidate.run = self.b
+            candidate.result.variant = candidate.run.variant
 
 
 def _actor(tx: Tx, account_id: int, sequence: SequenceSettings, caller_id: int) -> User:
@@ -200,7 +201,7 @@ def _match(tx: Tx, account_id: int, candidates: Sequence[_Candidate]) -> list[_C
             candidate.person = _known(tx, account_id, candidate, row[1], row[5])
         if row[6] is not None:
             candidate.result.status = ContactStatus.UNSUBSCRIBED
-    return [c for c in candidates if c.result.status is ContactStatus.QUEUED]
+    return _queued(candidates)
 
 
 def _known(tx: Tx, account_id: int, candidate: _Candidate, id: int, time_zone: str | None) -> Person:
@@ -247,38 +248,44 @@ def _find_or_make(tx: Tx, account_id: int, caller_id: int, candidates: Sequence[
             resume_filled(tx, account_id, PersonKind.CONTACT, id)
 
 
-def _enroll(
-    tx: Tx,
-    account_id: int,
-    caller_id: int,
-    actor: User,
-    runs: _Runs,
-    candidates: Sequence[_Candidate],
-) -> None:
+def _not_enrolled(tx: Tx, account_id: int, runs: _Runs, candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """Those to be enrolled, each with its run: nobody else gets a variant."""
     limit = runs.sequence.reenroll_after
     after = REENROLL_AFTER if limit is None else limit
-    enrolled: dict[int, int] = {}
-    for run in {id(c.run): c.run for c in candidates if c.run}.values():
-        whom = [(c.person.id, c.address_hash) for c in candidates if c.run is run and c.person]
-        enrolled |= already_enrolled(tx, account_id, run, PersonKind.CONTACT, whom, after)
-    fresh = []
+    _find_enrolled(tx, account_id, runs.sequence.id, candidates, after)
+    fresh = _queued(candidates)
+    runs.assign(fresh)
+    in_b = [candidate for candidate in fresh if candidate.run is runs.b]
+    if runs.b is not None and in_b:
+        _find_enrolled(tx, account_id, runs.b.running.id, in_b, after)
+    return _queued(fresh)
+
+
+def _find_enrolled(
+    tx: Tx, account_id: int, sequence_id: int, candidates: Sequence[_Candidate], after: timedelta
+) -> None:
+    """Tell those who run, or lately ran, the sequence what they run."""
+    whom = [(candidate.person.id, candidate.address_hash) for candidate in candidates if candidate.person]
+    found = already_enrolled(tx, account_id, sequence_id, PersonKind.CONTACT, whom, after)
     for candidate in candidates:
-        assert candidate.person is not None
-        candidate.result.variant = candidate.run.variant if candidate.run else None
-        before = enrolled.get(candidate.person.id)
-        if before is None:
-            fresh.append(candidate)
-        else:
-            candidate.result.status = ContactStatus.ALREADY_ENROLLED
-            candidate.result.enrollment_id = before
-    if not fresh:
-        return
-    first = accounts.take_ids(tx, account_id, "enrollment", len(fresh))
+        before = found.get(candidate.result.contact_id or 0)
+        if before is not None:
+            result = candidate.result
+            result.status = ContactStatus.ALREADY_ENROLLED
+            result.enrollment_id, result.variant = before.enrollment_id, before.variant
+
+
+def _queued(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    return [candidate for candidate in candidates if candidate.result.status is ContactStatus.QUEUED]
+
+
+def _enroll(tx: Tx, account_id: int, caller_id: int, actor: User, candidates: Sequence[_Candidate]) -> None:
+    first = accounts.take_ids(tx, account_id, "enrollment", len(candidates))
     added = []
-    for id_, candidate in enumerate(fresh, first):
-        candidate.result.enrollment_id = id_
+    for id, candidate in enumerate(candidates, first):
+        candidate.result.enrollment_id = id
         if candidate.run and candidate.person:
-            added.append((id_, candidate.run, candidate.person))
+            added.append((id, candidate.run, candidate.person))
     add(tx, account_id, actor, added, {"by": caller_id})
 
 

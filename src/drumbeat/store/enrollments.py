@@ -124,21 +124,14 @@ def readdress(tx: Tx, account_id: int, address_hash: str | None, ids: Sequence[i
     tx.run(_READDRESS, account_id=account_id, address_hash=address_hash, sought=sought, now=to_stamp(tx.now))
 
 
-def latest_in_sequences(
-    snapshot: Snapshot,
-    account_id: int,
-    sequence_ids: tuple[int, int],
-    kind: PersonKind,
-    people: Sequence[tuple[int, str | None]],
+def latest_in_sequence(
+    snapshot: Snapshot, account_id: int, sequence_id: int, kind: PersonKind, people: Sequence[tuple[int, str | None]]
 ) -> Rows:
-    """For enrolling: the enrollments of each (person id, address hash) in either sequence, newest first.
+    """For enrolling: the enrollments of each (person id, address hash) that name or run the sequence, newest first.
 
-    Rows of (person id, enrollment id, state, created at, finished reason).
+    Rows of (person id, enrollment id, variant, state, created at, finished reason).
     """
-    addressed, running = sequence_ids
-    return snapshot.all(
-        _LATEST, account_id=account_id, kind=kind.value, people=people, addressed=addressed, running=running
-    )
+    return snapshot.all(_LATEST, account_id=account_id, kind=kind.value, people=people, sequence_id=sequence_id)
 
 
 def list_waiting(snapshot: Snapshot, account_id: int, sequence_id: int, after: int, limit: int) -> list[Enrollment]:
@@ -328,17 +321,17 @@ _READDRESS = Statement("""
     WHERE account_id = :account_id AND id {in: SELECT id FROM {sought: id int} AS sought :in}
 """)
 # Written so that no index on the sequence is taken: the people are few, a sequence's enrollments are not.
-_IN_SEQUENCES = "(e.sequence_id + 0 IN (:addressed, :running) OR e.runs_sequence_id + 0 IN (:addressed, :running))"
+_IN_SEQUENCE = "(e.sequence_id + 0 = :sequence_id OR e.runs_sequence_id + 0 = :sequence_id)"
 _LATEST = Statement(f"""
-    SELECT sought.person_id, e.id, e.state, e.created_at, e.finished_reason
+    SELECT sought.person_id, e.id, e.variant, e.state, e.created_at, e.finished_reason
     FROM {{people: person_id int, address_hash text}} AS sought
     JOIN enrollments e ON e.account_id = :account_id AND e.resource_type = :kind
-        AND {{key: e.resource_id = sought.person_id}} AND {_IN_SEQUENCES}
+        AND {{key: e.resource_id = sought.person_id}} AND {_IN_SEQUENCE}
     UNION
-    SELECT known.person_id, e.id, e.state, e.created_at, e.finished_reason
+    SELECT known.person_id, e.id, e.variant, e.state, e.created_at, e.finished_reason
     FROM {{people: person_id int, address_hash text}} AS known
     JOIN enrollments e ON e.account_id = :account_id AND {{key: e.address_hash = known.address_hash}}
-        AND {_IN_SEQUENCES}
+        AND {_IN_SEQUENCE}
     ORDER BY 2 DESC
 """)
 _WAITING = Statement(f"""
