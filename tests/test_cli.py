@@ -257,6 +257,10 @@ def test_the_doctor_names_what_is_wrong_and_the_fix(tea: Run, run: Run, tmp_path
     unwell = tea("doctor")
     assert unwell.exit_code == 1
     assert f"wrong  mailbox 1 of account 1 (127.0.0.1:{port}): connect: connection refused Fix: " in unwell.output
+    assert "wrong  links: Letters' links begin with http://127.0.0.1:8000, which their readers" in unwell.output
+    unsecured = tea("doctor", BASE_URL="http://tea.example")
+    assert "wrong  links: Letters' links begin with http://tea.example; mail programs" in unsecured.output
+    assert "links" not in tea("doctor", BASE_URL="https://tea.example").output
     wrong_key = run("doctor", MASTER_KEY="b3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3Q=")
     assert wrong_key.exit_code == 1
     assert "wrong  master key" in wrong_key.output
@@ -267,6 +271,8 @@ def test_the_doctor_names_what_is_wrong_and_the_fix(tea: Run, run: Run, tmp_path
     assert nonsense.exit_code == 1
     assert "wrong  configuration: " in nonsense.output
     assert "DRUMBEAT_PORT" in nonsense.output
+    for address in ("tea.example", "ftp://tea.example", "https://tée.example", "https://tea.example/?a=b", "https://"):
+        assert "DRUMBEAT_BASE_URL" in run("doctor", BASE_URL=address).output
     behind = run("doctor", DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
     assert "wrong  migrations: The database is behind this version. Fix: Run `drumbeat migrate`." in behind.output
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -57,7 +60,19 @@ class Settings(BaseSettings):
         if not self.database_url.startswith(("sqlite:///", "postgresql://")):
             raise ValueError("DRUMBEAT_DATABASE_URL begins with sqlite:/// or postgresql://")
         self.base_url = (self.base_url or self._own_url(self.port)).rstrip("/")
+        if not _BASE_URL.fullmatch(self.base_url):
+            raise ValueError("DRUMBEAT_BASE_URL is an address such as https://drumbeat.example.com, in ASCII")
         return self
+
+    @property
+    def links_trouble(self) -> str | None:
+        """What keeps the readers of real letters from the links in them, or None."""
+        scheme, host = urlsplit(self.base_url)[0], urlsplit(self.base_url).hostname or ""
+        if is_loopback(host):
+            return f"Letters' links begin with {self.base_url}, which their readers cannot open."
+        if scheme != "https":
+            return f"Letters' links begin with {self.base_url}; mail programs offer one-click unsubscribing over https."
+        return None
 
     def _own_url(self, port: int) -> str:
         host = _REACHED_AT.get(self.host, self.host)
@@ -68,6 +83,19 @@ class Settings(BaseSettings):
         is_own = self.base_url == self._own_url(self.port)
         reached_at = self._own_url(port) if is_own else self.base_url
         return self.model_copy(update={"port": port, "base_url": reached_at})
+
+
+_BASE_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the name or address is this machine's own, which nobody else can reach."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - listening everywhere is reached here

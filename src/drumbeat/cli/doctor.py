@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import typer
 
-from drumbeat.cli.mailboxes import trouble_of
+from drumbeat.cli.mailboxes import LINKS_FIX, trouble_of
 from drumbeat.cli.terminal import current_settings, in_one_line, say
 from drumbeat.domain.errors import DatabaseUnsafe, DrumbeatError, MasterKeyMissing, MasterKeyWrong, NotFound
 from drumbeat.operations.mailboxes import server_of
@@ -141,6 +141,8 @@ def _examine_mailboxes(
         yield Finding("mailboxes (none yet)")
     if settings.test_clock and any(not mailbox.is_catcher for mailbox in found):
         yield Finding("test clock", "A real mailbox is configured.", "Unset DRUMBEAT_TEST_CLOCK.")
+    if settings.links_trouble and any(mailbox.is_active and not mailbox.is_catcher for mailbox in found):
+        yield Finding("links", settings.links_trouble, LINKS_FIX)
     for mailbox in found:
         subject = f"mailbox {mailbox.id} of account {mailbox.account_id} ({mailbox.host}:{mailbox.port})"
         if not mailbox.is_active:

@@ -26,6 +26,7 @@ from drumbeat.store.transaction import Tx
 
 app = typer.Typer(no_args_is_help=True, help="How users send.")
 PATIENCE = Timeouts(connect=10.0, session=20.0, command=10.0)
+LINKS_FIX = "Set DRUMBEAT_BASE_URL to the https:// address people reach Drumbeat at."
 MailboxId = Annotated[int, typer.Argument(metavar="ID")]
 
 
@@ -69,7 +70,10 @@ def add_one(
             return add_mailbox(tx, world.vault, account_id, owner.id, settings, test_clock=is_testing).id
 
         mailbox_id = world.database.transact(work)
+        trouble = world.settings.links_trouble
     say(f"Added mailbox {mailbox_id}. See whether it works: drumbeat mailbox test {mailbox_id}")
+    if trouble is not None:
+        say(f"{trouble} {LINKS_FIX}")
 
 
 def _ask_password(file: Path | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from litestar.params import FromPath
 from drumbeat.domain.errors import NotFound
 from drumbeat.http.openapi import described
 from drumbeat.http.parts import JSON, AnyRequest, Catcher, CaughtLetter, parts_of, readable
+from drumbeat.settings import is_loopback
 
 _PREVIEW_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 _NO_STORE = {"cache-control": "no-store"}
@@ -27,19 +27,10 @@ def may_see_letters(request: AnyRequest) -> bool:
         return False
     settings = parts_of(request).world.settings
     client = request.client.host if request.client else ""
-    from_here = _is_loopback(client) or _is_loopback(settings.host)
+    from_here = is_loopback(client) or is_loopback(settings.host)
     names = {urlsplit(settings.base_url).hostname, "localhost"}
     host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    return from_here and (host in names or _is_loopback(host))
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return from_here and (host in names or is_loopback(host))
 
 
 def _catcher(request: AnyRequest) -> Catcher:
