@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         if not self.database_url.startswith(("sqlite:///", "postgresql://")):
             raise ValueError("DRUMBEAT_DATABASE_URL begins with sqlite:/// or postgresql://")
         self.base_url = (self.base_url or self._own_url(self.port)).rstrip("/")
-        if not _BASE_URL.fullmatch(self.base_url):
+        if not _ADDRESS.fullmatch(self.base_url):
             raise ValueError("DRUMBEAT_BASE_URL is an address such as https://drumbeat.example.com, in ASCII")
         return self
 
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
         return self.model_copy(update={"port": port, "base_url": reached_at})
 
 
-_BASE_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+_ADDRESS = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 
 
 def is_loopback(host: str) -> bool:

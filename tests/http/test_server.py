@@ -16,7 +16,7 @@ import pytest
 from litestar.exceptions import HTTPException
 
 from drumbeat.domain.errors import PortUnavailable
-from drumbeat.http.bodies import WholeBody
+from drumbeat.http.bodies import whole_bodies
 from drumbeat.http.server import check_port
 
 Started = tuple["subprocess.Popen[str]", str, str]
@@ -110,7 +110,7 @@ def test_a_body_that_dawdles_is_a_timeout() -> None:
         await receive()
 
     with pytest.raises(HTTPException, match=r"within 0\.01 seconds") as caught:
-        asyncio.run(WholeBody(0.01).handle(cast(Any, {}), never, cast(Any, None), reads))
+        asyncio.run(whole_bodies(0.01)(reads)(cast(Any, {}), never, cast(Any, None)))
     assert caught.value.status_code == 408
 
 

@@ -10,7 +10,7 @@ from litestar.types import Message, Scope
 
 from drumbeat.http import caught, docs, execute_v1, public
 from drumbeat.http.auth import note_use
-from drumbeat.http.bodies import LARGEST_BODY, WholeBody
+from drumbeat.http.bodies import LARGEST_BODY, whole_bodies
 from drumbeat.http.errors import answer_error
 from drumbeat.http.pages import Pages
 from drumbeat.http.parts import Catcher, Parts, request_id
@@ -42,7 +42,7 @@ def make_app(world: World, catcher: Catcher | None = None) -> Litestar:
             docs.show_docs,
         ],
         state=State({"parts": Parts(world, Pages(), catcher)}, deep_copy=False),
-        middleware=[WholeBody()],
+        middleware=[whole_bodies()],
         exception_handlers={Exception: answer_error},
         before_send=[add_headers],
         after_response=note_use,
