@@ -124,7 +124,6 @@ def test_other_words_for_a_refused_login_hold_the_mailbox_too(office: Office, re
         (At.RCPT, "550 5.7.1 not from you", FailureReason.UNKNOWN),
         (At.MAIL, "552 5.3.4 too big", FailureReason.ATTACHMENT_LIMIT_EXCEEDED),
         (At.DOT, "552 too big", FailureReason.ATTACHMENT_LIMIT_EXCEEDED),
-        (At.MAIL, "550 5.7.1 sender not allowed", FailureReason.UNKNOWN),
         (At.DATA, "554 5.6.0 no", FailureReason.UNKNOWN),
         (At.DOT, "554 5.7.1 spam", FailureReason.UNKNOWN),
     ],
@@ -221,16 +220,23 @@ def test_missing_tags_of_one_do_not_hold_up_the_others(office: Office) -> None:
 
 
 def test_the_providers_limit_holds_the_mailbox_for_growing_moments(office: Office) -> None:
-    office.sink.script = {At.MAIL: "421 4.7.0 slow down"}
+    asked: list[At] = []
+
+    def script(at: At, talk: Talk) -> str | None:
+        if at is At.MAIL:
+            asked.append(at)
+        return "550 5.4.5 daily quota" if at is At.MAIL else None
+
+    office.sink.script = script
     ids = enrolled(office, "Ada", "Bob")
     office.work()
     assert states(office, ids) == blocked(FailureReason.SENDOUT_LIMITED, 2)
     assert office.mailbox().hold_reason == "sendout_limited"
     seen = []
     for minute in range(1, 10):
-        talks = len(office.sink.talks)
+        before = len(asked)
         office.later(minutes=1)
-        if len(office.sink.talks) > talks:
+        if len(asked) > before:
             seen.append(minute)
     assert seen == [1, 3, 7]
     assert states(office, ids) == blocked(FailureReason.SENDOUT_LIMITED, 2)
@@ -244,7 +250,7 @@ def test_a_limit_met_on_one_connection_holds_though_another_one_delivers(
     database: Database, clock: FrozenClock, tmp_path: Path
 ) -> None:
     with opened(database, clock, tmp_path, connections=2) as office:
-        office.sink.script = {(At.RCPT, "bob"): "421 4.7.0 slow down"}
+        office.sink.script = {(At.RCPT, "bob"): "550 5.4.5 daily quota"}
         ada, bob = enrolled(office, "Ada", "Bob")
         office.work()
         assert office.house.enrollment(bob).failure_reason is FailureReason.SENDOUT_LIMITED
@@ -253,6 +259,33 @@ def test_a_limit_met_on_one_connection_holds_though_another_one_delivers(
         office.later(minutes=1)
         assert sorted(office.recipients()) == ["ada@example.com", "bob@example.com"]
         assert states(office, [ada, bob]) == [(State.FINISHED, None)] * 2
+
+
+def test_a_server_that_asks_again_and_again_to_slow_down_has_reached_its_limit(office: Office) -> None:
+    office.sink.script = {At.MAIL: "421 4.7.0 slow down"}
+    ids = enrolled(office, "Ada", "Bob")
+    office.work()
+    assert states(office, ids) == [(State.ACTIVE, None)] * 2
+    assert office.delivered(ids[0]) == ["queued"]
+    for minutes in (2, 6):
+        office.later(minutes=minutes)
+    assert office.mailbox().hold_reason == "sendout_limited"
+    office.sink.script = {}
+    office.later(hours=2)
+    assert sorted(office.recipients()) == ["ada@example.com", "bob@example.com"]
+    assert office.mailbox().hold_count == 0
+
+
+def test_a_refused_sender_holds_the_mailbox_and_harms_nobody(office: Office) -> None:
+    office.sink.script = {At.MAIL: "550 5.7.1 sender address rejected"}
+    ids = enrolled(office, "Ada", "Bob", "Cleo")
+    office.work()
+    assert states(office, ids) == blocked(FailureReason.AUTH, 3)
+    assert office.mailbox().hold_reason == "auth"
+    assert len(office.sink.talks) <= 2
+    office.sink.script = {}
+    office.later(minutes=1)
+    assert len(office.recipients()) == 3
 
 
 def off(office: Office) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import structlog
 
@@ -17,7 +18,7 @@ from drumbeat.domain.delivery import FailureReason, Outcome, read_outcome
 from drumbeat.domain.errors import DrumbeatError, MissingTags, Unavailable, Unsendable
 from drumbeat.domain.happening import CannotSend
 from drumbeat.mail.compose import ascii_address
-from drumbeat.mail.session import check
+from drumbeat.mail.session import Timeouts, check
 from drumbeat.mail.smtp import Envelope, Post
 from drumbeat.operations.deliveries import Answered, commit_turn, release, renew_leases
 from drumbeat.operations.dispatch import ClaimedLetter, claim
@@ -35,6 +36,9 @@ REAP_EVERY = timedelta(seconds=1)
 _REAPED_AT_ONCE = 100
 _LANES_AT_ONCE = 50
 _TOLD_AT_ONCE = 200
+_TESTS_AT_ONCE = 4
+_TEST_PATIENCE = Timeouts(connect=10.0, session=20.0, command=10.0)
+_SHARE = 2.0  # seconds after which a lane gives its seat to one that waits
 
 _log = structlog.get_logger()
 
@@ -51,11 +55,15 @@ class Carrier:
         self._in_air: dict[Hashable, tuple[ClaimedLetter, str]] = {}
         self._unwritable: list[Answered] = []
         self._stopping: Callable[[], bool] = lambda: False
+        self._yields: Callable[[], bool] = lambda: False
         self._carried = 0
 
-    def serve(self, stopping: Callable[[], bool]) -> int:
-        """Carry what is due until the lane is empty or `stopping`; returns how many enrollments it dealt with."""
-        self._stopping, self._carried = stopping, 0
+    def serve(self, stopping: Callable[[], bool], yields: Callable[[], bool] = lambda: False) -> int:
+        """Carry what is due until the lane is empty, `stopping`, or `yields` to other lanes.
+
+        Returns how many enrollments it dealt with.
+        """
+        self._stopping, self._yields, self._carried = stopping, yields, 0
         try:
             self._post.deliver(self._take, self._commit, heartbeat=self._renew, stopping=stopping, grace=GRACE)
             if self._unwritable:
@@ -75,6 +83,8 @@ class Carrier:
 
     def _take(self, count: int) -> Sequence[Envelope]:
         envelopes: list[Envelope] = []
+        if self._yields():
+            return envelopes
         while len(envelopes) < count and (self._claimed or self._claim_more()):
             if self._claimed:
                 envelope = self._written(self._claimed.popleft())
@@ -116,6 +126,9 @@ class Carrier:
             is_recipient = error.field == "recipient"
             reason = FailureReason.RECIPIENT_INVALID if is_recipient else FailureReason.UNKNOWN
             self._refuse(letter, reason, str(error))
+        except Unavailable:
+            self._claimed.appendleft(letter)  # nothing is wrong with it
+            raise
         except Exception as error:
             _log.exception("letter cannot be written", enrollment_id=letter.enrollment.id)
             self._refuse(letter, FailureReason.UNKNOWN, f"The letter cannot be written: {error}")
@@ -175,21 +188,29 @@ class Worker:
         self._world = world
         self._carriers: dict[tuple[int, int], Carrier] = {}
         self._busy: dict[tuple[int, int], Future[int]] = {}
+        self._testing: dict[tuple[int, int], Future[None]] = {}
+        self._is_crowded = False
         self._token = secrets.token_hex(8)
         self._reaped_at: datetime | None = None
 
     def step(self) -> bool:
         """Do everything that can be done now, one after the other; False if there was nothing."""
         did = self.tend()
+        for mailbox in self._to_test():
+            self._test(mailbox)
+            did = True
         for lane in self._awake():
             did = self._serve(lane, lambda: False) > 0 or did
         return did
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; lanes are served side by side, and a stopping one gets its grace."""
-        with ThreadPoolExecutor(self._world.settings.seats, thread_name_prefix="lane") as pool:
+        with (
+            ThreadPoolExecutor(self._world.settings.seats, thread_name_prefix="lane") as pool,
+            ThreadPoolExecutor(_TESTS_AT_ONCE, thread_name_prefix="mailbox-test") as testers,
+        ):
             while not stop.is_set():
-                if not self._turn(pool, stop):
+                if not self._turn(pool, testers, stop):
                     stop.wait(POLL_EVERY)
         self.close()
 
@@ -199,23 +220,24 @@ class Worker:
             carrier.close()
         self._carriers.clear()
 
-    def _turn(self, pool: ThreadPoolExecutor, stop: threading.Event) -> bool:
+    def _turn(self, pool: ThreadPoolExecutor, testers: ThreadPoolExecutor, stop: threading.Event) -> bool:
         try:
             did = self.tend()
-            self._collect()
-            for lane in self._awake():
-                if lane not in self._busy and len(self._busy) < self._world.settings.seats:
-                    self._busy[lane] = pool.submit(self._serve, lane, stop.is_set)
+            _collect(self._busy)
+            _collect(self._testing)
+            for mailbox in self._to_test():
+                key = mailbox.account_id, mailbox.id
+                if key not in self._testing:
+                    self._testing[key] = testers.submit(self._test, mailbox)
+            waiting = [lane for lane in self._awake() if lane not in self._busy]
+            room = self._world.settings.seats - len(self._busy)
+            for lane in waiting[:room]:
+                self._busy[lane] = pool.submit(self._serve, lane, stop.is_set)
+            self._is_crowded = len(waiting) > room
             return did
         except Unavailable as error:
             _log.warning("the database is in the way", error=str(error))
             return False
-
-    def _collect(self) -> None:
-        for lane in [lane for lane, future in self._busy.items() if future.done()]:
-            error = self._busy.pop(lane).exception()
-            if error is not None:
-                _log.error("lane failed", account_id=lane[0], lane_id=lane[1], exc_info=error)
 
     def _awake(self) -> list[tuple[int, int]]:
         with self._world.database.read() as snapshot:
@@ -224,13 +246,18 @@ class Worker:
         return list(dict.fromkeys(found + unsettled))
 
     def _serve(self, lane: tuple[int, int], stopping: Callable[[], bool]) -> int:
-        if lane[1] == NO_MAILBOX:
-            return self._serve_without_mailbox(lane[0], stopping)
-        return self._carrier(lane).serve(stopping)
+        ends = time.monotonic() + _SHARE
 
-    def _serve_without_mailbox(self, account_id: int, stopping: Callable[[], bool]) -> int:
+        def yields() -> bool:
+            return self._is_crowded and time.monotonic() >= ends
+
+        if lane[1] == NO_MAILBOX:
+            return self._serve_without_mailbox(lane[0], lambda: stopping() or yields())
+        return self._carrier(lane).serve(stopping, yields)
+
+    def _serve_without_mailbox(self, account_id: int, ending: Callable[[], bool]) -> int:
         world, served = self._world, 0
-        while not stopping():
+        while not ending():
             brought = world.database.transact(
                 lambda tx: claim(
                     tx,
@@ -250,7 +277,8 @@ class Worker:
         with self._world.database.read() as snapshot:
             mailbox = mailboxes.get(snapshot, *lane)
         carrier = self._carriers.get(lane)
-        if carrier is not None and carrier.mailbox.server_settings != mailbox.server_settings:
+        has_changed = carrier is not None and carrier.mailbox.server_settings != mailbox.server_settings
+        if carrier is not None and has_changed and not carrier.has_unsettled:
             carrier.close()
             carrier = None
         if carrier is None:
@@ -258,9 +286,19 @@ class Worker:
         return carrier
 
     def tend(self) -> bool:
-        """What needs no lane: leases that ran out, changes of sequences, held mailboxes, counts."""
-        done = [self._reap(), self._replan(), self._test_mailboxes(), self._count()]
+        """What needs no lane: leases that ran out, changes of sequences, counts."""
+        done = [self._tended(part) for part in (self._reap, self._replan, self._count)]
         return any(done)
+
+    def _tended(self, part: Callable[[], bool]) -> bool:
+        try:
+            return part()
+        except Unavailable:
+            raise
+        except Exception:
+            # A defect here must not keep letters from being sent.
+            _log.exception("tending failed", part=part.__name__)
+            return False
 
     def _reap(self) -> bool:
         with self._world.database.read() as snapshot:
@@ -279,29 +317,34 @@ class Worker:
             return False
         return self._world.database.transact(lambda tx: carry_replan(tx, replan))
 
-    def _test_mailboxes(self) -> bool:
+    def _to_test(self) -> list[StoredMailbox]:
         with self._world.database.read() as snapshot:
-            held = mailboxes.list_to_test(snapshot, snapshot.now)
-        for mailbox in held:
-            self._test(mailbox)
-        return bool(held)
+            return mailboxes.list_to_test(snapshot, snapshot.now)
 
     def _test(self, mailbox: StoredMailbox) -> None:
         account_id, id = mailbox.account_id, mailbox.id
         detail: str | None = None
         if mailbox.hold_reason == FailureReason.AUTH:
             try:
-                outcome = check(server_of(self._world.vault, mailbox)).outcome
+                outcome = check(server_of(self._world.vault, mailbox), _TEST_PATIENCE).outcome
                 detail = None if outcome is None else read_outcome(outcome).detail
             except DrumbeatError as error:
                 detail = str(error)
         if detail is None:
-            self._world.database.transact(lambda tx: lift_hold(tx, account_id, id))
+            self._world.database.transact(lambda tx: lift_hold(tx, account_id, id, tested=mailbox))
         else:
-            self._world.database.transact(lambda tx: prolong_hold(tx, account_id, id, detail))
+            self._world.database.transact(lambda tx: prolong_hold(tx, mailbox, detail))
 
     def _count(self) -> bool:
         with self._world.database.read() as snapshot:
             if not events.has_untold(snapshot):
                 return False
         return self._world.database.transact(lambda tx: events.count_untold(tx, _TOLD_AT_ONCE)) > 0
+
+
+def _collect(futures: dict[tuple[int, int], Future[Any]]) -> None:
+    """Forget what is done, and tell what failed."""
+    for key in [key for key, future in futures.items() if future.done()]:
+        error = futures.pop(key).exception()
+        if error is not None:
+            _log.error("lane failed", account_id=key[0], lane_id=key[1], exc_info=error)

@@ -106,8 +106,6 @@ def test_552_for_content_or_a_full_mailbox_is_not_about_size() -> None:
         (Stage.RCPT, "550 5.7.232 exceeded its tenant threshold"),
         (Stage.RCPT, "550 example.org has used its 100 mails per hour"),
         (Stage.RCPT, "550 5.1.90 daily limit reached"),
-        (Stage.MAIL, "421 4.7.0 slow down"),
-        (Stage.CONNECT, "421 4.7.0 too many connections"),
     ],
 )
 def test_a_providers_sending_limit_holds_the_mailbox(stage: Stage, line: str) -> None:
@@ -116,15 +114,27 @@ def test_a_providers_sending_limit_holds_the_mailbox(stage: Stage, line: str) ->
     assert verdict.scope is Scope.MAILBOX
 
 
+@pytest.mark.parametrize("stage", list(Stage))
+def test_a_server_that_asks_to_slow_down_is_asked_again_and_is_a_limit_when_it_repeats_itself(stage: Stage) -> None:
+    verdict = answered(stage, "421 4.7.0 slow down")
+    assert (verdict.kind, verdict.reason, verdict.scope) == (Kind.RETRY, None, Scope.MAILBOX)
+    assert verdict.if_repeated is FailureReason.SENDOUT_LIMITED
+
+
+def test_a_sender_that_is_refused_is_the_mailbox_s_trouble() -> None:
+    verdict = answered(Stage.MAIL, "550 5.7.1 sender address rejected")
+    assert (verdict.kind, verdict.reason, verdict.scope) == (Kind.REFUSED, FailureReason.AUTH, Scope.MAILBOX)
+
+
 def test_a_recipient_who_gets_too_much_mail_is_not_our_limit() -> None:
     assert answered(Stage.RCPT, "550 5.2.1 rate limit of this user").reason is FailureReason.RECIPIENT_INVALID
 
 
-@pytest.mark.parametrize("stage", [Stage.MAIL, Stage.DATA, Stage.DOT])
+@pytest.mark.parametrize("stage", [Stage.DATA, Stage.DOT])
 def test_any_other_lasting_refusal_is_definite_and_waits_for_a_person(stage: Stage) -> None:
     verdict = answered(stage, "554 5.6.0 content not liked")
     assert (verdict.kind, verdict.reason) == (Kind.REFUSED, FailureReason.UNKNOWN)
-    assert verdict.scope is (Scope.MAILBOX if stage is Stage.MAIL else Scope.LETTER)
+    assert verdict.scope is Scope.LETTER
 
 
 @pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.TLS])

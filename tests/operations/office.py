@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -28,6 +28,7 @@ from drumbeat.store.database import Database
 from drumbeat.store.deliveries import Delivery
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.schema import metadata
+from drumbeat.store.stamps import to_stamp
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Tx
 from drumbeat.testing.clock import FrozenClock
@@ -153,7 +154,14 @@ class Office:
 
     def set_mailbox(self, **changes: Any) -> None:
         """Change the owner's mailbox."""
-        self.transact(lambda tx: mailboxes.save(tx, replace(self.mailbox(), **changes)))
+        if "is_active" in changes:
+            changes["status"] = "active" if changes.pop("is_active") else "off"
+        values = {"password" if name == "sealed_password" else name: value for name, value in changes.items()}
+        stamps = {name: to_stamp(value) for name, value in values.items() if isinstance(value, datetime)}
+        columns = ", ".join(f"{name} = :{name}" for name in values)
+        statement = Statement(f"UPDATE mailboxes SET {columns} WHERE account_id = :account_id AND id = :id")
+        keys = {"account_id": self.house.account_id, "id": self.house.mailbox_id}
+        self.transact(lambda tx: tx.run(statement, **values | stamps | keys))
 
     def add_mailbox(self, **changes: Any) -> int:
         """One more mailbox."""

@@ -146,7 +146,7 @@ def test_a_late_no_settles_it_as_refused_with_all_it_means(office: Office) -> No
     out = held(office)
     assert passes(office, out)
     office.later(seconds=31)
-    answers(office, out, 421, "4.7.0")
+    answers(office, out, 550, "5.4.5")
     now = office.house.enrollment(enrolled.id)
     assert (now.state, now.failure_reason, now.in_doubt) == (State.BLOCKED, FailureReason.SENDOUT_LIMITED, False)
     assert office.mailbox().hold_reason == "sendout_limited"

@@ -11,11 +11,11 @@ from drumbeat.domain.delivery import DeliveryStatus
 from drumbeat.domain.enrollment import ActionStatus, State
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.domain.unsubscribe import Suppression
-from drumbeat.store import accounts, deliveries, due, enrollments, mailboxes, sequences, unsubscribes
+from drumbeat.store import accounts, deliveries, due, enrollments, mailboxes, people, sequences, unsubscribes
 from drumbeat.store.deliveries import Delivery, Key, Settled
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import BrokenRule, Tx
-from tests.store.tenants import Tenant, delivery, enrolled
+from tests.store.tenants import Tenant, delivery, enrolled, person
 
 QUEUED, CLAIMED, TRANSMITTING = DeliveryStatus.QUEUED, DeliveryStatus.CLAIMED, DeliveryStatus.TRANSMITTING
 ACCEPTED, REFUSED, UNKNOWN = DeliveryStatus.ACCEPTED, DeliveryStatus.REFUSED, DeliveryStatus.UNKNOWN
@@ -25,6 +25,7 @@ SHA256 = "5" * 64
 
 def claimed(tx: Tx, tenant: Tenant, id: int = 1, token: str = "t", **fields: Any) -> Delivery:
     """A stored enrollment whose letter a worker carries."""
+    people.add(tx, [person(tenant, tx.now, id)])
     enrolled(tx, tenant, id)
     due.claim(tx, tenant.account_id, tenant.mailbox_id, limit=9, token=token, lease_until=tx.now + LEASE)
     held = {"status": CLAIMED, "lease_token": token, "lease_until": tx.now + LEASE}
@@ -149,7 +150,11 @@ class TestPointOfNoReturn:
         assert passing(tx, us, (1, 0, 0)) == []
 
     @pytest.mark.parametrize(
-        "forbidding", ["finished", "blocked", "moved", "suppressed", "paused", "inactive", "off", "held", "disabled"]
+        "forbidding",
+        [
+            *("finished", "blocked", "moved", "elsewhere", "deleted", "suppressed"),
+            *("paused", "inactive", "off", "held", "disabled"),
+        ],
     )
     def test_nothing_passes_against_a_stop(self, tx: Tx, us: Tenant, forbidding: str) -> None:
         claimed(tx, us)
@@ -175,6 +180,10 @@ def _forbid(tx: Tx, tenant: Tenant, how: str) -> None:
         enrollments.save(tx, account_id, [(replace(enrollment, state=State(how), revision=1), 0)])
     elif how == "moved":
         enrollments.readdress(tx, account_id, "new", [1])
+    elif how == "elsewhere":
+        people.save(tx, person(tenant, tx.now, address_hash="new"))
+    elif how == "deleted":
+        people.delete(tx, person(tenant, tx.now))
     elif how == "suppressed":
         unsubscribes.suppress(tx, account_id, "hash-1", Suppression.UNSUBSCRIBED, "")
     elif how == "paused":
@@ -187,7 +196,8 @@ def _forbid(tx: Tx, tenant: Tenant, how: str) -> None:
     else:
         mailbox = mailboxes.get(tx, account_id, tenant.mailbox_id)
         held_since = tx.now if how == "held" else None
-        mailboxes.save(tx, replace(mailbox, is_active=how != "off", held_since=held_since))
+        mailboxes.switch(tx, account_id, mailbox.id, on=how != "off")
+        mailboxes.save_hold(tx, replace(mailbox, held_since=held_since))
 
 
 class TestSettling:

@@ -152,12 +152,16 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An outcome read: `reason` is set exactly when a person or a cause must lift it (REFUSED, IN_DOUBT)."""
+    """An outcome read: `reason` is set exactly when a person or a cause must lift it (REFUSED, IN_DOUBT).
+
+    `if_repeated` is the reason that a passing trouble becomes when it comes again and again.
+    """
 
     kind: Kind
     reason: FailureReason | None
     scope: Scope
     detail: str
+    if_repeated: FailureReason | None = None
 
 
 _BEFORE_THE_LETTER = frozenset({Stage.CONNECT, Stage.TLS, Stage.AUTH, Stage.MAIL})
@@ -184,6 +188,9 @@ def read_outcome(outcome: Outcome) -> Verdict:
         return Verdict(Kind.ACCEPTED, None, Scope.LETTER, f"The server accepted the letter: {reply}.")
     if not 400 <= reply.code <= 599:
         return _unanswered(outcome.stage, f"unexpected answer {reply}")
+    if reply.code == 421 and (reply.enhanced or "").startswith("4.7."):
+        detail = _sentence(outcome.stage, "put off", reply)
+        return Verdict(Kind.RETRY, None, Scope.MAILBOX, detail, FailureReason.SENDOUT_LIMITED)
     reason = _reason(outcome.stage, reply)
     scope = _scope(outcome.stage, reason)
     if reason is None:
@@ -222,7 +229,9 @@ def _reason(stage: Stage, reply: Reply) -> FailureReason | None:
         return FailureReason.AUTH
     if _says_too_large(reply):
         return FailureReason.ATTACHMENT_LIMIT_EXCEEDED
-    if stage is not Stage.MAIL and _says_no_such_recipient(stage, reply):
+    if stage is Stage.MAIL:
+        return FailureReason.AUTH  # it may not send as this address, which is nobody's fault but the mailbox's
+    if _says_no_such_recipient(stage, reply):
         return FailureReason.RECIPIENT_INVALID
     return FailureReason.UNKNOWN
 
@@ -237,7 +246,7 @@ _RATE_WORDS = re.compile(
 
 def _says_sending_limit(reply: Reply) -> bool:
     enhanced = reply.enhanced or ""
-    if enhanced in _LIMIT_CODES or (reply.code == 421 and enhanced.startswith("4.7.")):
+    if enhanced in _LIMIT_CODES:
         return True
     # 5.2.x is the recipient's own mailbox: its limits are not ours.
     about_recipient = enhanced in _ADDRESS_CODES or enhanced.startswith("5.2.")

@@ -33,6 +33,7 @@ Commit = Callable[[Sequence[Outcome], Sequence[Hashable]], Collection[Hashable]]
 
 _LOOK_UP_EVERY = 0.25  # seconds between looks at deadlines and at `stopping`
 _ASK_AGAIN_AFTER = 1.0  # seconds after an empty take, while other letters are still on their way
+_DOT_WITHIN = 20.0  # seconds from asking for the point of no return; a lease is 30
 _SOON = 0.1  # seconds within which an answer is worth lingering for
 
 
@@ -68,7 +69,7 @@ class Post:
 
     def _start_round(self) -> None:
         self._most = self._server.connections
-        self._dry = self._failed = False
+        self._dry = self._failed = self._plenty = False
         self._ask_at = self._expire_at = 0.0
         self._first_news_at: float | None = None
 
@@ -102,10 +103,13 @@ class Post:
             self._expire(now)
             if stop_at < math.inf:
                 self._stop(abandon=now >= stop_at)
-            if self._is_commit_due(now):
+            is_commit_due = self._is_commit_due(now)
+            if stop_at == math.inf:
+                self._fetch(take, now, expecting=is_commit_due)
+            if is_commit_due:
                 self._settle(commit)
             if stop_at == math.inf:
-                self._load(take, now)
+                self._load()
             self._flush()
             if self._at_rest(stop_at < math.inf):
                 return
@@ -171,13 +175,21 @@ class Post:
         return not any(line.since > soon and not line.ready and not line.idle for line in self._lines)
 
     def _settle(self, commit: Commit) -> None:
-        """One transaction; then the dots of those that passed, and goodbye to those that did not."""
+        """One transaction; then the dots of those that passed, and goodbye to those that did not.
+
+        Nothing that can wait stands between the transaction and the dots: a dot that came after its lease
+        would be a letter that somebody may have been told is in doubt.
+        """
+        asked_at = self._monotonic()
         granted, ready = self._commit(commit)
+        is_late = self._monotonic() - asked_at > _DOT_WITHIN
         self._outcomes.clear()
         self._first_news_at = None
         for line in ready:
-            if line.letter is not None and line.letter.key not in granted:
-                line.withdraw(None)
+            if line.letter is None:
+                continue
+            if line.letter.key not in granted or is_late:
+                line.withdraw("the database took too long" if line.letter.key in granted else None)
                 self._lose(line, "not granted")
         self._gather(0)  # a connection that died meanwhile is known before its dot is written
         for line in ready:
@@ -200,23 +212,27 @@ class Post:
                 self._sleep(wait)
         raise AssertionError("unreachable")
 
-    def _load(self, take: Take, now: float) -> None:
-        """Give every free connection a letter, and open more of them while letters are plenty."""
-        free = [line for line in self._lines if line.free]
-        room = len(free) - len(self._waiting)
+    def _fetch(self, take: Take, now: float, *, expecting: bool) -> None:
+        """Have a letter waiting for every connection that is free, or `expecting` to be once it has its dot."""
+        free = sum(line.free or (expecting and line.ready) for line in self._lines)
+        room = free - len(self._waiting)
         if not free and not self._waiting and not self._opening and len(self._lines) < self._most:
             room = 1  # for a connection yet to be opened
-        plenty = False
+        self._plenty = False
         if room > 0 and now >= self._ask_at and not self._failed:
             letters = take(room)
             self._waiting.extend((letter, False) for letter in letters)
-            self._dry, plenty = not letters, len(letters) >= room
+            self._dry, self._plenty = not letters, len(letters) >= room
             self._ask_at = now + _ASK_AGAIN_AFTER if self._dry else 0.0
+
+    def _load(self) -> None:
+        """Give every free connection a letter, and open more of them while letters are plenty."""
+        free = [line for line in self._lines if line.free]
         free.sort(key=lambda line: line.dotted is not None)
         for line in free:
             while self._waiting and line.letter is None:
                 line.begin(*self._waiting.popleft())
-        if (self._waiting or plenty) and not self._opening:
+        if (self._waiting or self._plenty) and not self._opening:
             self._open_more()
 
     def _open_more(self) -> None:

@@ -31,7 +31,9 @@ from drumbeat.domain.happening import (
 from drumbeat.domain.machine import decide
 from drumbeat.operations.changes import Change, store
 from drumbeat.operations.dispatch import LEASE, ClaimedLetter
-from drumbeat.store import deliveries, due, enrollments, lanes, mailboxes, unsubscribes
+from drumbeat.operations.letters import lacks_less
+from drumbeat.operations.mailboxes import held_again
+from drumbeat.store import accounts, deliveries, due, enrollments, lanes, mailboxes, people, unsubscribes
 from drumbeat.store.deliveries import Delivery, Key, Settled
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.stamps import from_stamp
@@ -39,6 +41,7 @@ from drumbeat.store.transaction import Tx
 
 EVIDENCE_AWAITED = timedelta(minutes=10)
 NOT_SENT = "not sent:"
+_REPEATED = 2  # pauses in a row after which a server that asks to slow down has its way
 _HOLDS_MAILBOX = frozenset({FailureReason.AUTH, FailureReason.SENDOUT_LIMITED})
 
 
@@ -199,12 +202,15 @@ def _note_consequences(tx: Tx, account_id: int, mailbox_id: int, endings: Sequen
         if verdict.scope is Scope.MAILBOX and verdict.kind is not Kind.ACCEPTED:
             troubles.append(verdict)
     if troubles or delivered:
-        _note_mailbox(tx, mailboxes.get(tx, account_id, mailbox_id), troubles, delivered=delivered)
+        _note_mailbox(tx, account_id, mailbox_id, troubles, delivered=delivered)
 
 
 def _ending(tx: Tx, answered: Answered) -> _Ending:
     delivery, ending = answered.letter.delivery, answered.ending
     if isinstance(ending, CannotSend):
+        if ending.reason is FailureReason.MISSING_MERGE_TAGS and _lacks_less(tx, answered.letter):
+            why = "A field was filled while the letter was being written."
+            return _Ending(Settled(delivery.key, DeliveryStatus.REFUSED, why), Deferred(tx.now, why), None, delivery)
         return _Ending(Settled(delivery.key, DeliveryStatus.REFUSED, ending.detail), ending, None, delivery)
     verdict = read_outcome(ending)
     if verdict.kind is Kind.ACCEPTED:
@@ -219,6 +225,16 @@ def _ending(tx: Tx, answered: Answered) -> _Ending:
     assert verdict.reason is not None
     settled = Settled(delivery.key, DeliveryStatus.REFUSED, verdict.detail)
     return _Ending(settled, CannotSend(verdict.reason, verdict.detail), verdict, delivery)
+
+
+def _lacks_less(tx: Tx, letter: ClaimedLetter) -> bool:
+    """Whether what the letter lacked was filled since it was claimed: whoever filled it saw nothing blocked."""
+    account_id, subject = letter.delivery.account_id, letter.enrollment.subject
+    person = people.find(tx, account_id, subject.resource_type, subject.resource_id)
+    if person is None or subject.mailbox_id is None:
+        return False
+    account, mailbox = accounts.get_account(tx, account_id), mailboxes.get(tx, account_id, subject.mailbox_id)
+    return lacks_less(letter.frozen, letter.enrollment.step, person, account, mailbox)
 
 
 def _retried(tx: Tx, letter: ClaimedLetter, outcome: Outcome, verdict: Verdict) -> _Ending:
@@ -239,11 +255,14 @@ def _retried(tx: Tx, letter: ClaimedLetter, outcome: Outcome, verdict: Verdict) 
     return _Ending(settled, Deferred(until, verdict.detail), verdict, delivery)
 
 
-def _note_mailbox(tx: Tx, mailbox: StoredMailbox, troubles: Sequence[Verdict], *, delivered: bool) -> None:
+def _note_mailbox(tx: Tx, account_id: int, mailbox_id: int, troubles: Sequence[Verdict], *, delivered: bool) -> None:
     """One hold for the whole mailbox: with a reason letters block, without one they wait a moment.
 
     A hold with a reason stands until it was tested, whatever other connections still get through.
     """
+    if not troubles and mailboxes.get(tx, account_id, mailbox_id).is_free:
+        return
+    mailbox = mailboxes.lock(tx, account_id, mailbox_id)
     if mailbox.hold_reason is not None:
         return
     for verdict in troubles:
@@ -252,26 +271,21 @@ def _note_mailbox(tx: Tx, mailbox: StoredMailbox, troubles: Sequence[Verdict], *
             return
     if delivered:
         if mailbox.hold_count or mailbox.held_until is not None:
-            mailboxes.save(tx, replace(mailbox, held_until=None, hold_detail=None, hold_count=0))
+            mailboxes.save_hold(tx, replace(mailbox, held_until=None, hold_detail=None, hold_count=0))
             lanes.wake(tx, mailbox.account_id, [(mailbox.id, tx.now)])
         return
     retried = next((verdict for verdict in troubles if verdict.kind is Kind.RETRY), None)
     if retried is not None and (mailbox.held_until is None or mailbox.held_until <= tx.now):
-        _hold_mailbox(tx, mailbox, retried, None)
+        is_repeated = mailbox.hold_count >= _REPEATED
+        _hold_mailbox(tx, mailbox, retried, retried.if_repeated if is_repeated else None)
 
 
 def _hold_mailbox(tx: Tx, mailbox: StoredMailbox, verdict: Verdict, reason: FailureReason | None) -> None:
-    until = tx.now + timedelta(minutes=min(60, 2 ** min(mailbox.hold_count, 6)))
-    held = replace(
-        mailbox,
-        held_since=tx.now if reason else None,
-        held_until=until,
-        hold_reason=reason,
-        hold_detail=verdict.detail,
-        hold_count=mailbox.hold_count + 1,
-    )
-    mailboxes.save(tx, held)
-    lanes.hold(tx, mailbox.account_id, mailbox.id, tx.now if reason else until)
+    since = tx.now if reason else None
+    held = replace(mailbox, held_since=since, hold_reason=reason, hold_detail=verdict.detail)
+    held = held_again(held, tx.now)
+    mailboxes.save_hold(tx, held)
+    lanes.hold(tx, mailbox.account_id, mailbox.id, since or held.held_until)
 
 
 def renew_leases(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -70,6 +69,7 @@ class _Round:
 
     tx: Tx
     account: Account
+    locked: dict[int, Enrollment]
     mailbox: StoredMailbox | None
     token: str
     users: dict[int, User | None]
@@ -103,14 +103,14 @@ def claim(tx: Tx, identity: Identity, account_id: int, lane_id: int, *, limit: i
     claim = Claim(taken=len(found))
     if found:
         locked = {e.id: e for e in enrollments.lock(tx, account_id, [d.enrollment_id for d in found])}
-        batch = _gather(tx, account_id, mailbox, token, list(locked.values()))
+        batch = _gather(tx, account_id, mailbox, token, locked)
         for each in found:
             try:
                 _deal_with(batch, identity, locked[each.enrollment_id], each)
             except Exception:
                 # One poisoned row must not stop its lane: it waits an hour, the others go on.
                 _log.exception("step failed", account_id=account_id, enrollment_id=each.enrollment_id)
-                _put_aside(batch, locked[each.enrollment_id], each)
+                _put_aside(batch, batch.locked[each.enrollment_id], each)
         claim.letters = _write(batch)
     lanes.sleep(tx, account_id, lane_id, tx.now)
     return claim
@@ -130,7 +130,10 @@ def _is_paused(mailbox: StoredMailbox, tx: Tx) -> bool:
     return only_waits and mailbox.held_until is not None and mailbox.held_until > tx.now
 
 
-def _gather(tx: Tx, account_id: int, mailbox: StoredMailbox | None, token: str, loaded: Sequence[Enrollment]) -> _Round:
+def _gather(
+    tx: Tx, account_id: int, mailbox: StoredMailbox | None, token: str, locked: dict[int, Enrollment]
+) -> _Round:
+    loaded = list(locked.values())
     subjects = [e.subject for e in loaded]
     found = people.find_many(tx, account_id, sorted({(s.resource_type, s.resource_id) for s in subjects}))
     addresses = {s.address_hash for s in subjects} | {person.address_hash for person in found.values()}
@@ -142,6 +145,7 @@ def _gather(tx: Tx, account_id: int, mailbox: StoredMailbox | None, token: str, 
     return _Round(
         tx=tx,
         account=accounts.get_account(tx, account_id),
+        locked=locked,
         mailbox=mailbox,
         token=token,
         users={id: accounts.find_user(tx, account_id, id) for id in {s.actor_id for s in subjects}},
@@ -191,6 +195,7 @@ def _follow(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due
         batch.changes.append(Change(decide(enrollment, event, tx.now), enrollment.revision))
         return
     moved = readdress(tx, enrollment.account_id, address, [enrollment])[0]
+    batch.locked[enrollment.id] = moved
     _send(batch, identity, moved, each, person)
 
 

@@ -11,7 +11,7 @@ from drumbeat.domain.enrollment import Enrollment, State
 from drumbeat.domain.happening import Decision, Resumed
 from drumbeat.domain.machine import decide
 from drumbeat.operations.changes import Change, store
-from drumbeat.store import enrollments
+from drumbeat.store import enrollments, lanes
 from drumbeat.store.transaction import Tx
 
 HEALS_FOR = timedelta(days=14)
@@ -34,8 +34,10 @@ def release(
 ) -> int:
     """Let go on what is blocked for these reasons, of one mailbox, of one actor, or of all; returns how many.
 
-    Whether the cause is gone shows when it comes due: what still cannot go blocks again.
+    Whether the cause is gone shows when it comes due: what still cannot go blocks again. A worker that is
+    just blocking letters for the cause that went is waited for, lest they stay blocked.
     """
+    lanes.lock_all(tx, account_id)
     released = 0
     for reason in reasons:
         after = 0

@@ -95,6 +95,14 @@ def freeze_letter(
     )
 
 
+def lacks_less(frozen: Frozen, step: Step, person: Person, account: Account, mailbox: StoredMailbox) -> bool:
+    """Whether a tag that had no value when the letter was frozen has one now."""
+    assert step.template is not None
+    tags = compile_template(step.template).tags
+    values = freeze(tags, letter_values(person, account, mailbox, frozen.unsubscribe_url))
+    return bool(values.keys() - frozen.values.keys())
+
+
 def _subject_of(frozen: Frozen, enrollment: Enrollment, delivery: Delivery | None) -> str:
     assert delivery is not None
     template = enrollment.plan.steps[delivery.position].template

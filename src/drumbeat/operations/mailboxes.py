@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.errors import IncorrectValue, TestClockRefused, Unsendable
@@ -17,6 +17,7 @@ from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.transaction import Tx
 
 _LONGEST_WAIT = timedelta(hours=1)
+_LONGEST_COUNT = 10
 # What another mailbox may cure: none was there or it was off, or the one before was held.
 _CURED_BY_A_MAILBOX = (FailureReason.SENDOUT_DISABLED, FailureReason.AUTH, FailureReason.SENDOUT_LIMITED)
 
@@ -92,9 +93,9 @@ def _checked(vault: Vault, account_id: int, settings: MailboxSettings) -> Stored
 
 def switch_mailbox(tx: Tx, account_id: int, mailbox_id: int, *, on: bool, actor_id: int | None = None) -> StoredMailbox:
     """Let a mailbox send, or not; switching it on lets what waited for that go on."""
-    mailbox = mailboxes.get(tx, account_id, mailbox_id)
+    mailbox = mailboxes.lock(tx, account_id, mailbox_id)
     if mailbox.is_active is not on:
-        mailboxes.save(tx, replace(mailbox, is_active=on))
+        mailboxes.switch(tx, account_id, mailbox_id, on=on)
         fact = "mailbox_switched_on" if on else "mailbox_switched_off"
         _journal(tx, account_id, mailbox_id, fact, actor_id)
         if on:
@@ -112,7 +113,7 @@ def move_catchers(tx: Tx, host: str, port: int) -> int:
     for account in accounts.list_accounts(tx):
         for mailbox in mailboxes.list_all(tx, account.id):
             if mailbox.is_catcher:
-                mailboxes.save(tx, replace(mailbox, host=host, port=port))
+                mailboxes.move(tx, account.id, mailbox.id, host, port)
                 if mailbox.held_until is not None or mailbox.hold_reason is not None:
                     lift_hold(tx, account.id, mailbox.id)
                 moved += 1
@@ -132,14 +133,17 @@ def server_of(vault: Vault, mailbox: StoredMailbox) -> Server:
     )
 
 
-def lift_hold(tx: Tx, account_id: int, mailbox_id: int) -> int:
+def lift_hold(tx: Tx, account_id: int, mailbox_id: int, *, tested: StoredMailbox | None = None) -> int:
     """Let a mailbox send again, and what its hold blocked go on in original order; returns how many.
 
-    How often it was held is forgotten at the next delivery only, so that a hold which comes back at once
-    lasts longer.
+    After a test only the hold that was tested is lifted. How often it was held is forgotten at the next
+    delivery only, so that a hold which comes back at once lasts longer.
     """
-    mailbox = mailboxes.get(tx, account_id, mailbox_id)
-    mailboxes.save(tx, replace(mailbox, held_since=None, held_until=None, hold_reason=None, hold_detail=None))
+    lanes.lock_all(tx, account_id)
+    mailbox = mailboxes.lock(tx, account_id, mailbox_id)
+    if tested is not None and mailbox.hold != tested.hold:
+        return 0
+    mailboxes.save_hold(tx, replace(mailbox, held_since=None, held_until=None, hold_reason=None, hold_detail=None))
     released = 0
     if mailbox.hold_reason is not None:
         reason = FailureReason(mailbox.hold_reason)
@@ -149,9 +153,15 @@ def lift_hold(tx: Tx, account_id: int, mailbox_id: int) -> int:
     return released
 
 
-def prolong_hold(tx: Tx, account_id: int, mailbox_id: int, detail: str) -> None:
-    """The cause still stands: test again later, at growing waits up to an hour."""
-    mailbox = mailboxes.get(tx, account_id, mailbox_id)
-    wait = min(timedelta(minutes=2**mailbox.hold_count), _LONGEST_WAIT)
-    held = replace(mailbox, held_until=tx.now + wait, hold_detail=detail, hold_count=min(mailbox.hold_count + 1, 10))
-    mailboxes.save(tx, held)
+def prolong_hold(tx: Tx, tested: StoredMailbox, detail: str) -> None:
+    """The cause of the hold that was tested still stands: test again later, at growing waits up to an hour."""
+    mailbox = mailboxes.lock(tx, tested.account_id, tested.id)
+    if mailbox.hold == tested.hold:
+        mailboxes.save_hold(tx, held_again(replace(mailbox, hold_detail=detail), tx.now))
+
+
+def held_again(mailbox: StoredMailbox, now: datetime) -> StoredMailbox:
+    """The mailbox held once more in a row: for a minute at first, and for an hour at most."""
+    count = min(mailbox.hold_count, _LONGEST_COUNT)
+    wait = min(timedelta(minutes=2**count), _LONGEST_WAIT)
+    return replace(mailbox, held_until=now + wait, hold_count=min(count + 1, _LONGEST_COUNT))

@@ -257,6 +257,9 @@ _PASS = Statement(f"""
         AND enrollments.state = 'active' AND enrollments.status = 'scheduled'
         AND d.status = 'claimed' AND d.lease_token = :token AND d.lease_until > :now
         AND enrollments.address_hash = d.address_hash
+        AND EXISTS (SELECT 1 FROM people p
+            WHERE p.account_id = :account_id AND p.kind = enrollments.resource_type
+                AND p.id = enrollments.resource_id AND p.address_hash = d.address_hash)
         AND EXISTS (SELECT 1 FROM due u
             WHERE u.account_id = :account_id AND u.enrollment_id = ready.enrollment_id AND u.lease_token = :token)
         AND NOT EXISTS (SELECT 1 FROM suppressions s

@@ -31,6 +31,11 @@ def lock(tx: Tx, account_id: int, lane_id: int) -> bool:
     return tx.first(_LOCK, account_id=account_id, id=lane_id) is not None
 
 
+def lock_all(tx: Tx, account_id: int) -> None:
+    """Wait for every worker that is at a lane of the account, and let none begin before this transaction ends."""
+    tx.all(_LOCK_ALL, account_id=account_id)
+
+
 def wake(tx: Tx, account_id: int, woken: Sequence[tuple[int, datetime]]) -> None:
     """Let lanes wake at these instants at the latest.
 
@@ -62,6 +67,7 @@ _AWAKE = Statement("""
     ) AS woken ORDER BY served_at LIMIT :limit
 """)
 _LOCK = Statement("SELECT id FROM lanes WHERE account_id = :account_id AND id = :id {skip locked}")
+_LOCK_ALL = Statement("SELECT id FROM lanes WHERE account_id = :account_id ORDER BY id {lock}")
 _WAKE = Statement("""
     UPDATE lanes SET wake_at = CASE WHEN lanes.wake_at < woken.wake_at THEN lanes.wake_at ELSE woken.wake_at END
     FROM {woken: id int, wake_at bigint} AS woken

@@ -38,6 +38,16 @@ class StoredMailbox:
     hold_count: int = 0
 
     @property
+    def is_free(self) -> bool:
+        """Whether nothing holds it, nor did when it last sent."""
+        return self.held_until is None and self.hold_reason is None and not self.hold_count
+
+    @property
+    def hold(self) -> tuple[object, ...]:
+        """Which hold it is: a later one differs."""
+        return self.held_since, self.held_until, self.hold_reason, self.hold_count
+
+    @property
     def server_settings(self) -> tuple[object, ...]:
         """What the connections to its server depend on."""
         return self.host, self.port, self.security, self.username, self.sealed_password, self.connections
@@ -51,9 +61,27 @@ def add(tx: Tx, mailbox: StoredMailbox) -> int:
     return mailbox_id
 
 
-def save(tx: Tx, mailbox: StoredMailbox) -> None:
-    """Store a mailbox's settings and hold."""
-    tx.run(_SAVE, **_parameters(mailbox) | {"now": to_stamp(tx.now)})
+def save_hold(tx: Tx, mailbox: StoredMailbox) -> None:
+    """Store the hold of a locked mailbox, and nothing else of it."""
+    names = ("account_id", "id", "held_since", "held_until", "hold_reason", "hold_detail", "hold_count")
+    given = _parameters(mailbox)
+    tx.run(_SAVE_HOLD, **{name: given[name] for name in names}, now=to_stamp(tx.now))
+
+
+def switch(tx: Tx, account_id: int, id: int, *, on: bool) -> None:
+    """Let a mailbox send, or not."""
+    tx.run(_SWITCH, account_id=account_id, id=id, status="active" if on else "off", now=to_stamp(tx.now))
+
+
+def move(tx: Tx, account_id: int, id: int, host: str, port: int) -> None:
+    """Let a mailbox's server be somewhere else."""
+    tx.run(_MOVE, account_id=account_id, id=id, host=host, port=port, now=to_stamp(tx.now))
+
+
+def lock(tx: Tx, account_id: int, id: int) -> StoredMailbox:
+    """The mailbox with its row locked, or NotFound: changes of its hold come one after the other."""
+    tx.first(_LOCK, account_id=account_id, id=id)
+    return get(tx, account_id, id)
 
 
 def get(snapshot: Snapshot, account_id: int, id: int) -> StoredMailbox:
@@ -133,10 +161,18 @@ _ADD = Statement(f"""
     INSERT INTO mailboxes ({_COLUMNS}, created_at, updated_at)
     VALUES ({", ".join(":" + name for name in _COLUMNS.split(", "))}, :now, :now)
 """)
-_SAVE = Statement(f"""
-    UPDATE mailboxes SET {", ".join(f"{name} = :{name}" for name in _COLUMNS.split(", ")[2:])}, updated_at = :now
+_SAVE_HOLD = Statement("""
+    UPDATE mailboxes SET held_since = :held_since, held_until = :held_until, hold_reason = :hold_reason,
+        hold_detail = :hold_detail, hold_count = :hold_count, updated_at = :now
     WHERE account_id = :account_id AND id = :id
 """)
+_SWITCH = Statement("""
+    UPDATE mailboxes SET status = :status, updated_at = :now WHERE account_id = :account_id AND id = :id
+""")
+_MOVE = Statement("""
+    UPDATE mailboxes SET host = :host, port = :port, updated_at = :now WHERE account_id = :account_id AND id = :id
+""")
+_LOCK = Statement("SELECT id FROM mailboxes WHERE account_id = :account_id AND id = :id {lock}")
 _GET = Statement(f"SELECT {_COLUMNS} FROM mailboxes WHERE account_id = :account_id AND id = :id")
 _LIST = Statement(f"SELECT {_COLUMNS} FROM mailboxes WHERE account_id = :account_id ORDER BY id")
 _TO_TEST = Statement(f"""
