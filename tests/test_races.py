@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from drumbeat.domain.account import UserStatus
 from drumbeat.domain.enrollment import ActionStatus, FinishedReason, State
 from drumbeat.domain.errors import DatabaseBusy, MissingTags
 from drumbeat.domain.person import PersonKind
-from drumbeat.domain.sequence import Attachment
+from drumbeat.domain.sequence import SequenceStatus
+from drumbeat.domain.template import Attachment
 from drumbeat.operations import dispatch
 from drumbeat.operations.deliveries import commit_turn
 from drumbeat.operations.dispatch import claim
@@ -23,6 +26,7 @@ from drumbeat.operations.execute import ContactInput
 from drumbeat.operations.letters import Writer
 from drumbeat.operations.mailboxes import lift_hold, prolong_hold, switch_mailbox
 from drumbeat.operations.records import PersonFields, change_person, delete_person
+from drumbeat.operations.sequences import set_status
 from drumbeat.store import enrollments
 from drumbeat.store.database import Database
 from drumbeat.store.transaction import Tx
@@ -292,3 +296,140 @@ def test_a_busy_lane_gives_its_seat_to_one_that_waits(office: Office, monkeypatc
     stop.set()
     running.join(30)
     assert ahead < 300
+
+
+def test_a_claim_that_fails_behind_another_loses_no_letter(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.execute(office.house.sequence(letter()), *many(20))
+    office.sink.script = lambda at, talk: time.sleep(0.01) if at is At.DOT else None
+    office.work()
+    office.sink.script = {}
+    office.enroll(office.house.sequence(letter(), name="Two"), office.house.person())
+    claimed: list[int] = []
+
+    def failing(*given: Any, **named: Any) -> Any:
+        claimed.append(1)
+        if len(claimed) == 2:
+            raise DatabaseBusy("away")
+        return claim(*given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("drumbeat.worker.claim", failing)
+        with suppress(DatabaseBusy):
+            office.worker.step()
+    office.work()
+    assert office.recipients()[20:] == ["ada@example.com"]
+
+
+def test_a_thread_that_cannot_start_costs_a_try_and_no_more(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    enrolled(office, "Ada")
+    start, refused = threading.Thread.start, []
+
+    def refusing(thread: threading.Thread) -> None:
+        if thread.name == "smtp-open" and not refused:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refusing)
+        office.work()
+    office.later(minutes=2)
+    assert office.recipients() == ["ada@example.com"]
+
+
+def lose_answers(office: Office, patched: pytest.MonkeyPatch, *, of_dots: bool) -> None:
+    """One step, in which the database goes away: before the answers to dots are stored, or just after the
+    points of no return were, whose answer is lost."""
+    transact, is_away = office.database.transact, [False]
+
+    def going(tx: Tx, account_id: int, mailbox_id: int, answered: Any, ready: Any, *, token: str) -> Any:
+        is_away[0] = is_away[0] or bool(answered)
+        if is_away[0]:
+            raise DatabaseBusy("away")
+        passed = commit_turn(tx, account_id, mailbox_id, answered, ready, token=token)
+        is_away[0] = bool(ready) and not of_dots
+        return passed
+
+    def unanswered(work: Callable[[Tx], Any]) -> Any:
+        done = transact(work)
+        if is_away[0]:
+            raise DatabaseBusy("the answer was lost")
+        return done
+
+    patched.setattr("drumbeat.worker.commit_turn", going)
+    patched.setattr(office.database, "transact", unanswered)
+    patched.setattr("drumbeat.mail.smtp.time.sleep", lambda _: None)
+    with pytest.raises(DatabaseBusy):
+        office.worker.step()
+
+
+@pytest.mark.parametrize("of_dots", [True, False])
+def test_what_a_worker_knows_was_not_sent_is_no_doubt_however_late_it_tells(
+    office: Office, monkeypatch: pytest.MonkeyPatch, *, of_dots: bool
+) -> None:
+    (ada,) = enrolled(office, "Ada")
+    if of_dots:
+        office.sink.script = {At.DOT: "451 4.3.0 later"}
+    with monkeypatch.context() as patched:
+        lose_answers(office, patched, of_dots=of_dots)
+    assert office.delivered(ada) == ["transmitting"]
+    office.clock.advance(timedelta(seconds=40))
+    other = Worker(office.house.world)
+    other.tend()
+    assert office.delivered(ada) == ["unknown"]
+    office.sink.script = {}
+    office.work()
+    office.later(minutes=5)
+    other.close()
+    assert office.delivered(ada) == ["refused", "accepted"]
+    assert office.recipients() == ["ada@example.com"]
+
+
+def test_a_no_to_an_address_given_up_meanwhile_blocks_nothing(office: Office) -> None:
+    ada = office.house.person()
+    office.enroll(office.house.sequence(letter()), ada)
+
+    def script(at: At, talk: Talk) -> str | None:
+        if at is At.RCPT and talk.recipient == "ada@example.com":
+            office.change(ada, email="new@example.com")
+            return "550 5.1.1 no such user"
+        return None
+
+    office.sink.script = script
+    office.work()
+    assert office.recipients() == ["new@example.com"]
+
+
+def test_a_clock_that_was_set_back_keeps_no_lease_alive(office: Office) -> None:
+    office.work()
+    office.clock.advance(timedelta(hours=-1))
+    enrolled(office, "Ada")
+    office.transact(lambda tx: claim_all(office, tx))
+    office.later(seconds=31)
+    assert office.recipients() == ["ada@example.com"]
+
+
+@pytest.mark.parametrize("how", ["pause", "mailbox", "account", "user"])
+def test_a_stop_waits_for_a_point_of_no_return_that_is_being_passed(office: Office, how: str) -> None:
+    if office.database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time anyway")
+    house, sequence = office.house, office.house.sequence(letter())
+    office.enroll(sequence, house.person())
+    letters = office.transact(lambda tx: claim_all(office, tx))
+    stops: dict[str, Callable[[], object]] = {
+        "pause": lambda: office.transact(
+            lambda tx: set_status(tx, house.account_id, sequence.id, SequenceStatus.PAUSED, house.owner_id)
+        ),
+        "mailbox": lambda: office.transact(lambda tx: switch_mailbox(tx, house.account_id, house.mailbox_id, on=False)),
+        "account": lambda: office.set_account(sequences_enabled=False),
+        "user": lambda: office.set_user(house.owner_id, status=UserStatus.INACTIVE),
+    }
+    with office.database.write() as tx:
+        ready = [(each, SHA256) for each in letters]
+        assert commit_turn(tx, house.account_id, house.mailbox_id, [], ready, token=TOKEN)
+        stopping = threading.Thread(target=stops[how])
+        stopping.start()
+        stopping.join(0.3)
+        assert stopping.is_alive()
+    stopping.join(5)
+    assert not stopping.is_alive()

@@ -85,10 +85,15 @@ class Carrier:
         envelopes: list[Envelope] = []
         if self._yields():
             return envelopes
-        while len(envelopes) < count and (self._claimed or self._claim_more()):
-            if self._claimed:
-                envelope = self._written(self._claimed.popleft())
-                envelopes += [envelope] if envelope else []
+        try:
+            while len(envelopes) < count and (self._claimed or self._claim_more()):
+                if self._claimed:
+                    envelope = self._written(self._claimed.popleft())
+                    envelopes += [envelope] if envelope else []
+        except Unavailable:
+            if not envelopes:
+                raise
+            # What was written can go; the next take meets the database again.
         return envelopes
 
     def _claim_more(self) -> bool:
@@ -242,7 +247,7 @@ class Worker:
     def _awake(self) -> list[tuple[int, int]]:
         with self._world.database.read() as snapshot:
             found = lanes.awake(snapshot, snapshot.now, _LANES_AT_ONCE)
-        unsettled = [lane for lane, carrier in self._carriers.items() if carrier.has_unsettled]
+        unsettled = [lane for lane, carrier in list(self._carriers.items()) if carrier.has_unsettled]
         return list(dict.fromkeys(found + unsettled))
 
     def _serve(self, lane: tuple[int, int], stopping: Callable[[], bool]) -> int:
@@ -302,7 +307,8 @@ class Worker:
 
     def _reap(self) -> bool:
         with self._world.database.read() as snapshot:
-            if self._reaped_at is not None and snapshot.now - self._reaped_at < REAP_EVERY:
+            # A clock that was set back makes the difference negative, and what lapsed is looked for at once.
+            if self._reaped_at is not None and timedelta(0) <= snapshot.now - self._reaped_at < REAP_EVERY:
                 return False
             found = deliveries.expired(snapshot, snapshot.now, _REAPED_AT_ONCE)
             self._reaped_at = None if found else snapshot.now

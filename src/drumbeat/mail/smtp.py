@@ -239,10 +239,19 @@ class Post:
         wanted = min(self._most - len(self._lines), max(1, len(self._lines)))
         for _ in range(wanted):
             self._opening += 1
-            threading.Thread(target=self._open, name="smtp-open", daemon=True).start()
+            try:
+                threading.Thread(target=self._open, name="smtp-open", daemon=True).start()
+            except RuntimeError as error:  # the system gives no more threads for now
+                self._tell_opened(Trouble(Stage.CONNECT, None, in_words(error)))
 
     def _open(self) -> None:
-        found = open_session(self._server, self._timeouts, self._hostname, self._monotonic)
+        try:
+            found = open_session(self._server, self._timeouts, self._hostname, self._monotonic)
+        except Exception as error:
+            found = Trouble(Stage.CONNECT, None, in_words(error))
+        self._tell_opened(found)
+
+    def _tell_opened(self, found: Session | Trouble) -> None:
         self._opened.put(found)
         try:
             self._bell.send(b"!")

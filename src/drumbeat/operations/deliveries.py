@@ -67,9 +67,6 @@ class _Ending:
         return self.delivery.address_hash
 
 
-_DEFINITE = frozenset({DeliveryStatus.ACCEPTED, DeliveryStatus.REFUSED})
-
-
 def commit_turn(
     tx: Tx,
     account_id: int,
@@ -159,26 +156,38 @@ def _settle(
     endings = [_ending(tx, each) for each in answered]
     stored = deliveries.settle(tx, account_id, [ending.settled for ending in endings], token)
     known = zip(endings, answered, strict=True)
-    late = [e for e, each in known if e.settled.key not in stored and _settles_doubt(each, e)]
-    proven = deliveries.settle_doubts(tx, account_id, [ending.settled for ending in late]) if late else frozenset()
+    late = [_closing(e) for e, each in known if e.settled.key not in stored and _settles_doubt(each, e)]
+    proven = deliveries.settle_own_doubts(tx, account_id, late, token) if late else frozenset()
     changes = []
     for ending, each in zip(endings, answered, strict=True):
         enrollment = locked[each.letter.enrollment.id]
         if enrollment.position != each.letter.delivery.position:
             continue
         if ending.settled.key in stored:
-            changes.append(_change(tx, each.letter, enrollment, ending))
+            changes.append(_change(tx, each.letter, enrollment, _of_today(ending, enrollment, tx)))
         elif ending.settled.key in proven:
             proof = CountedAsSent() if isinstance(ending.event, Accepted) else ending.event
-            changes.append(Change(decide(enrollment, proof, tx.now), enrollment.revision))
+            changes.append(_change(tx, each.letter, enrollment, replace(ending, event=proof)))
     store(tx, account_id, changes)
     _note_consequences(tx, account_id, mailbox_id, [e for e in endings if e.settled.key in stored | proven])
 
 
+def _of_today(ending: _Ending, enrollment: Enrollment, tx: Tx) -> _Ending:
+    """What is said of an address that the person has given up meanwhile blocks nothing: the letter is made anew."""
+    if isinstance(ending.event, CannotSend) and enrollment.subject.address_hash != ending.address_hash:
+        return replace(ending, event=Deferred(tx.now, "The address changed while the letter was on its way."))
+    return ending
+
+
 def _settles_doubt(answered: Answered, ending: _Ending) -> bool:
-    """Whether the server answered the final dot; what it said before one is no word on another worker's."""
-    of_dot = isinstance(answered.ending, Outcome) and answered.ending.stage is Stage.DOT
-    return of_dot and ending.settled.status in _DEFINITE
+    """Whether the worker that carried the letter knows what became of it, though it tells so late."""
+    return isinstance(answered.ending, Outcome) and ending.settled.status is not DeliveryStatus.UNKNOWN
+
+
+def _closing(ending: _Ending) -> Settled:
+    """A doubt never becomes a letter in the queue again: what was not sent is closed, and the next try is new."""
+    settled = ending.settled
+    return replace(settled, status=DeliveryStatus.REFUSED) if settled.status is DeliveryStatus.QUEUED else settled
 
 
 def _change(tx: Tx, letter: ClaimedLetter, enrollment: Enrollment, ending: _Ending) -> Change:

@@ -10,7 +10,7 @@ import structlog
 from drumbeat.domain.account import Account, User
 from drumbeat.domain.delivery import DeliveryStatus, FailureReason
 from drumbeat.domain.enrollment import Enrollment, FinishedReason
-from drumbeat.domain.errors import Unsendable
+from drumbeat.domain.errors import Unavailable, Unsendable
 from drumbeat.domain.happening import CannotSend, Deferred, FinishRequested, Frozen, Postponed, SendLetter, StepDue
 from drumbeat.domain.machine import decide
 from drumbeat.domain.person import Person, PersonKind
@@ -35,7 +35,7 @@ from drumbeat.store.deliveries import Delivery, Settled
 from drumbeat.store.due import Due, Waiting
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.stamps import to_stamp
-from drumbeat.store.transaction import Tx
+from drumbeat.store.transaction import BrokenRule, Tx
 
 LEASE = timedelta(seconds=30)
 POISONED_WAITS = timedelta(hours=1)
@@ -107,6 +107,8 @@ def claim(tx: Tx, identity: Identity, account_id: int, lane_id: int, *, limit: i
         for each in found:
             try:
                 _deal_with(batch, identity, locked[each.enrollment_id], each)
+            except (Unavailable, BrokenRule):
+                raise  # the transaction is broken, whoever's row it was
             except Exception:
                 # One poisoned row must not stop its lane: it waits an hour, the others go on.
                 _log.exception("step failed", account_id=account_id, enrollment_id=each.enrollment_id)

@@ -101,6 +101,7 @@ def pass_point_of_no_return(
     The enrollments' rows must be locked: every stop writes them, so this is where stop and send meet. The
     first letter to pass binds its enrollment to the mailbox, for good.
     """
+    tx.lock(_LOCK_SENDERS, account_id=account_id, mailbox_id=mailbox_id, ready=[each[:1] for each in ready])
     granted = tx.all(
         _PASS,
         account_id=account_id,
@@ -129,6 +130,11 @@ def settle(tx: Tx, account_id: int, settled: Sequence[Settled], token: str) -> f
 def settle_doubts(tx: Tx, account_id: int, settled: Sequence[Settled]) -> frozenset[Key]:
     """Store what a person or evidence made of doubts; returns the keys stored."""
     return _settled(tx, _SETTLE_DOUBTS, account_id, settled)
+
+
+def settle_own_doubts(tx: Tx, account_id: int, settled: Sequence[Settled], token: str) -> frozenset[Key]:
+    """Store what became of doubts about letters that `token` carried; returns the keys stored."""
+    return _settled(tx, _SETTLE_OWN_DOUBTS, account_id, settled, token=token)
 
 
 def discard(tx: Tx, account_id: int, settled: Sequence[Settled]) -> frozenset[Key]:
@@ -246,6 +252,16 @@ _OF_ENROLLMENT = Statement(f"""
     SELECT {_COLUMNS} FROM deliveries d
     WHERE d.account_id = :account_id AND d.enrollment_id = :enrollment_id ORDER BY d.position, d.attempt
 """)
+# Whoever pauses the sequence, or switches off the user, the mailbox or the account, waits until it is decided.
+_LOCK_SENDERS = Statement("""
+    SELECT 1 FROM {ready: id int} AS ready
+    JOIN enrollments e ON e.account_id = :account_id AND {key: e.id = ready.id}
+    JOIN sequences s ON s.account_id = :account_id AND s.id = e.runs_sequence_id
+    JOIN users u ON u.account_id = :account_id AND u.id = e.actor_id
+    JOIN mailboxes m ON m.account_id = :account_id AND m.id = :mailbox_id
+    JOIN accounts a ON a.id = :account_id
+    {share OF s, u, m, a}
+""")
 _PASS = Statement(f"""
     UPDATE enrollments SET status = 'in_progress', revision = enrollments.revision + 1, updated_at = :now,
         mailbox_id = coalesce(enrollments.mailbox_id, :mailbox_id)
@@ -283,7 +299,7 @@ _TRANSMIT = Statement(f"""
 """)
 _SETTLE_TEXT = f"""
     UPDATE deliveries SET status = settled.status, reply = settled.reply, lease_until = settled.look_at,
-        lease_token = NULL, settled_at = :now
+        lease_token = CASE WHEN settled.status = 'unknown' THEN deliveries.lease_token END, settled_at = :now
     FROM {{settled: {_KEY}, status text, reply text, look_at bigint}} AS settled
     WHERE {_IS_IT.format("settled")} AND %s
     RETURNING deliveries.enrollment_id, deliveries.position, deliveries.attempt
@@ -291,6 +307,7 @@ _SETTLE_TEXT = f"""
 _SETTLE = Statement(
     _SETTLE_TEXT % "deliveries.status IN ('claimed', 'transmitting') AND deliveries.lease_token = :token"
 )
+_SETTLE_OWN_DOUBTS = Statement(_SETTLE_TEXT % "deliveries.status = 'unknown' AND deliveries.lease_token = :token")
 _SETTLE_DOUBTS = Statement(_SETTLE_TEXT % "deliveries.status = 'unknown'")
 _DISCARD = Statement(_SETTLE_TEXT % "deliveries.status IN ('queued', 'claimed')")
 _CLOSE_UNSENT = Statement("""

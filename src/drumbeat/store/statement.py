@@ -18,10 +18,11 @@ class Statement:
     """One SQL text for both databases.
 
     `:name` is a parameter. `{name: column type, ...}` is a table made of one JSON parameter (a list of
-    rows): a batch travels as one value. `{lock}` is FOR UPDATE and `{skip locked}` FOR UPDATE SKIP
-    LOCKED on PostgreSQL; on SQLite the writer is alone anyway. `{in: subselect :in}` compares with an
-    array on PostgreSQL, where IN could fall into a sequential scan under a generic plan, and for the same
-    reason `{key: table.column = batch.column}` joins a batch by its keys and names them as an array too.
+    rows): a batch travels as one value. `{lock}` is FOR UPDATE, `{skip locked}` FOR UPDATE SKIP LOCKED and
+    `{share OF ...}` FOR SHARE on PostgreSQL; on SQLite the writer is alone anyway. `{in: subselect :in}`
+    compares with an array on PostgreSQL, where IN could fall into a sequential scan under a generic plan, and
+    for the same reason `{key: table.column = batch.column}` joins a batch by its keys and names them as an
+    array too.
     """
 
     def __init__(self, text: str) -> None:
@@ -31,7 +32,7 @@ class Statement:
     @cached_property
     def sqlite(self) -> str:
         """The text for sqlite3."""
-        text = re.sub(r"\{lock[^}]*\}|\{skip locked[^}]*\}", "", self.text)
+        text = re.sub(r"\{(?:lock|skip locked|share)\b[^}]*\}", "", self.text)
         text = re.sub(r"\{in:\s(.*?) :in\}", r"IN (\1)", text, flags=re.DOTALL)
         text = re.sub(r"\{key: ([^}]*)\}", r"\1", text)
         return re.sub(r"\{(\w+): ([^}]*)\}", lambda m: _json_each(m[1], m[2]), text)
@@ -42,6 +43,7 @@ class Statement:
         text = self.text.replace("%", "%%")
         text = re.sub(r"\{lock( OF \w+)?\}", r"FOR UPDATE\1", text)
         text = re.sub(r"\{skip locked( OF \w+)?\}", r"FOR UPDATE\1 SKIP LOCKED", text)
+        text = re.sub(r"\{share( OF [\w, ]+)\}", r"FOR SHARE\1", text)
         text = re.sub(r"\{in:\s(.*?) :in\}", r"= ANY(ARRAY(\1))", text, flags=re.DOTALL)
         batches = {m[3]: _json_array(m[1], m[2]) for m in re.finditer(r"\{(\w+): ([^}]*)\} AS (\w+)", text)}
         text = re.sub(r"\{key: (\S+) = (\w+)\.(\w+)\}", lambda m: _keyed(m[1], m[2], m[3], batches[m[2]]), text)
