@@ -147,7 +147,16 @@ SITUATIONS: Mapping[str, Enrollment] = {
     "finished, completed": after(enrolled(plan(letter())), OUT, Accepted()),
 }
 
-ACCOUNT = Account(1, "Tea House", "UTC", "1 Tea Street", sequences_enabled=True, unknown_means=UnknownMeans.ASK)
+ACCOUNT = Account(
+    1,
+    "Tea House",
+    "UTC",
+    "1 Tea Street",
+    sequences_enabled=True,
+    unknown_means=UnknownMeans.ASK,
+    created_at=NOON,
+    updated_at=NOON,
+)
 ACTOR = User(1, 2, "Sal Seller", "sal@tea.example", Role.AGENT, UserStatus.ACTIVE, None, 4, NOON, NOON)
 MAILBOX = MailboxState(4, is_active=True)
 CLEAR = Circumstances(ACCOUNT, ACTOR, MAILBOX)

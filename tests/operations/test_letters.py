@@ -34,7 +34,7 @@ from drumbeat.testing.sink import At
 from tests.operations.office import TOKEN, Office, opened
 
 IDENTITY = Identity(b"k" * 32, "https://drumbeat.example")
-ACCOUNT = Account(1, "Tea House", "UTC", "1 Tea Lane\nLondon", True, UnknownMeans.ASK)
+ACCOUNT = Account(1, "Tea House", "UTC", "1 Tea Lane\nLondon", True, UnknownMeans.ASK, TUESDAY_MORNING, TUESDAY_MORNING)
 WRITER = Writer(lambda _, __: b"leaves")
 
 

@@ -38,6 +38,8 @@ class Account:
     postal_address: str | None
     sequences_enabled: bool
     unknown_means: UnknownMeans
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from drumbeat.http.bodies import LARGEST_BODY, whole_bodies
 from drumbeat.http.errors import answer_error
 from drumbeat.http.pages import Pages
 from drumbeat.http.parts import Catcher, Parts, request_id
-from drumbeat.http.sell_v2 import enrollments
+from drumbeat.http.sell_v2 import routes
 from drumbeat.wiring import World
 
 _ALWAYS = {
@@ -31,7 +31,7 @@ def make_app(world: World, catcher: Catcher | None = None) -> Litestar:
     """The application over a world; `catcher` shows its letters under /caught on this machine."""
     return Litestar(
         route_handlers=[
-            enrollments.router(),
+            routes.router(),
             execute_v1.router(),
             public.router(),
             caught.list_caught,

@@ -99,6 +99,14 @@ def word(parameters: Mapping[str, str], name: str, words: type[Word]) -> Word | 
     return found
 
 
+def truth(parameters: Mapping[str, str], name: str) -> bool | None:
+    """true or false, or None when it is not given."""
+    text = parameters.get(name)
+    if text not in (None, "true", "false"):
+        raise MalformedParameter(f"{name} is true or false; {shortened(text or '')!r} is not.")
+    return None if text is None else text == "true"
+
+
 def _among(words: type[Word], text: object) -> Word | None:
     return next((each for each in words if each.value == text), None)
 

@@ -92,10 +92,12 @@ def _account(row: Record) -> Account:
         postal_address=row.postal_address,
         sequences_enabled=bool(row.sequences_enabled),
         unknown_means=UnknownMeans(row.unknown_means),
+        created_at=from_stamp(row.created_at),
+        updated_at=from_stamp(row.updated_at),
     )
 
 
-_ACCOUNT = "id, name, time_zone, postal_address, sequences_enabled, unknown_means"
+_ACCOUNT = "id, name, time_zone, postal_address, sequences_enabled, unknown_means, created_at, updated_at"
 _ADD_ACCOUNT = Statement(f"""
     INSERT INTO accounts (id, name, time_zone, postal_address, created_at, updated_at)
     VALUES ((SELECT coalesce(max(id), 0) + 1 FROM accounts), :name, :time_zone, :postal_address, :now, :now)

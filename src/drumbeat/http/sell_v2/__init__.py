@@ -1,1 +1,1 @@
-"""The Sell v2 contract: its paths, its envelope and its records."""
+"""Zendesk Sell's REST API v2, exact to the key."""

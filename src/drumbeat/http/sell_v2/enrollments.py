@@ -7,9 +7,8 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
-from litestar import Response, Router, post, put
+from litestar import Response, post, put
 from litestar.params import FromPath, RawBody
-from msgspec import UNSET
 
 from drumbeat.domain.access import Scope
 from drumbeat.domain.enrollment import Enrollment, State
@@ -24,10 +23,10 @@ from drumbeat.http.reading import (
     read_attributes,
     read_id,
     read_parameters,
-    whole_number,
     word,
 )
-from drumbeat.http.sell_v2.envelope import Links, Page, PageMeta, Record, check_headers, link
+from drumbeat.http.sell_v2.envelope import Page, Record
+from drumbeat.http.sell_v2.listing import AFTER, PAGING, Paging, read_paging
 from drumbeat.http.sell_v2.shapes import ALTERNATIVES, EnrollmentData, FinishData, enrollment_record, finish_record
 from drumbeat.operations import enrollments as operations
 from drumbeat.operations.enrollments import EnrollRequest
@@ -74,13 +73,12 @@ class Sort(StrEnum):
 
 
 _PARAMETERS = (
-    Parameter("page", "Number of the page, from 1; 1 by default."),
-    Parameter("per_page", "Records in a page, 1 to 100; 25 by default."),
+    *PAGING,
     Parameter("ids", "Only these enrollments: ids separated by commas."),
     Parameter("resource_ids", "Only these leads' or contacts' enrollments: ids separated by commas."),
     Parameter("resource_type", "Only leads' or only contacts' enrollments: lead or contact."),
     Parameter("sort_by", "id or created_at, then :asc or :desc; id:asc by default."),
-    Parameter("after", "Set in next_page: begins behind this id, so that far pages are as quick as near ones."),
+    AFTER,
 )
 _NAMES = tuple(parameter.name for parameter in _PARAMETERS)
 
@@ -102,23 +100,19 @@ def list_enrollments(request: AnyRequest) -> Answer:
         caller = admit(snapshot, request, Scope.READ)
         listing = _read_listing(read_parameters(request, _NAMES))
         found = listing.find(snapshot, caller.account_id)
-        views = view(snapshot, caller.account_id, found[: listing.per_page])
-    base = parts.world.settings.base_url + "/v2/sequence_enrollments"
-    links = listing.links(base, last=views[-1].enrollment.id if len(found) > listing.per_page else None)
-    records = [enrollment_record(each) for each in views]
-    return json_reply(Page(records, PageMeta("collection", len(records), links)))
+        views = view(snapshot, caller.account_id, found[: listing.paging.per_page])
+    has_next = len(found) > listing.paging.per_page
+    last_id = views[-1].enrollment.id if has_next else 0
+    return listing.paging.answer(request, list(map(enrollment_record, views)), has_next=has_next, last_id=last_id)
 
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    page: int
-    per_page: int
-    after: int
+    paging: Paging
     sort: Sort | None
     ids: list[int] | None
     resource_ids: list[int] | None
     resource_type: PersonKind | None
-    kept: dict[str, object]
 
     def find(self, snapshot: Snapshot, account_id: int) -> list[Enrollment]:
         """The page, and one more if there is a next one."""
@@ -128,21 +122,10 @@ class _Listing:
             ids=self.ids,
             resource_type=self.resource_type,
             resource_ids=self.resource_ids,
-            after=self.after,
+            after=self.paging.after,
             descending=self.sort in (Sort.ID_DOWN, Sort.CREATED_DOWN),
-            skip=0 if self.after else (self.page - 1) * self.per_page,
-            limit=self.per_page + 1,
-        )
-
-    def links(self, base: str, last: int | None) -> Links:
-        def page(number: int, **more: int) -> str:
-            return link(base, {"page": number, "per_page": self.per_page} | self.kept | more)
-
-        return Links(
-            here=page(self.page, after=self.after) if self.after else page(self.page),
-            first_page=page(1),
-            prev_page=page(self.page - 1) if self.page > 1 else UNSET,
-            next_page=UNSET if last is None else page(self.page + 1, after=last),
+            skip=self.paging.skip,
+            limit=self.paging.per_page + 1,
         )
 
 
@@ -150,14 +133,11 @@ def _read_listing(sent: dict[str, str]) -> _Listing:
     if sent.get("sort_by", "").partition(":")[0] == "updated_at":
         raise MalformedParameter("sort_by is id or created_at here; updated_at would be slow in long lists.")
     return _Listing(
-        page=whole_number(sent, "page", 1, 1, LARGEST_ID),
-        per_page=whole_number(sent, "per_page", 25, 1, 100),
-        after=whole_number(sent, "after", 0, 0, LARGEST_ID),
+        paging=read_paging(sent),
         sort=word(sent, "sort_by", Sort),
         ids=number_list(sent, "ids"),
         resource_ids=number_list(sent, "resource_ids"),
         resource_type=word(sent, "resource_type", PersonKind),
-        kept={name: value for name, value in sent.items() if name not in ("page", "per_page", "after")},
     )
 
 
@@ -285,7 +265,4 @@ def finish_ongoing(request: AnyRequest, body: RawBody) -> Answer:
     return json_reply(finish_record(world.database.transact(work)))
 
 
-def router() -> Router:
-    """The routes under /v2."""
-    handlers = [list_enrollments, create_enrollment, show_enrollment, update_enrollment, finish_ongoing]
-    return Router("/v2", route_handlers=handlers, before_request=check_headers)
+handlers = [list_enrollments, create_enrollment, show_enrollment, update_enrollment, finish_ongoing]

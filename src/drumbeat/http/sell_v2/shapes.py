@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from drumbeat.domain.enrollment import ActionStatus
+from drumbeat.domain.sequence import Step
 from drumbeat.domain.timeline import Stage
 from drumbeat.http.sell_v2.envelope import Meta, Nested, Record, nested, whole_seconds, with_milliseconds
 from drumbeat.operations.views import EnrollmentView, SequenceShown, failure_reason_of
@@ -52,9 +53,10 @@ def _either(*names: str) -> msgspec.Meta:
     return msgspec.Meta(extra_json_schema={"anyOf": refs})
 
 
-_Properties = Annotated[Any, _either("EmailProperties", "TaskProperties")]
+AnyProperties = Annotated[Any, _either("EmailProperties", "TaskProperties")]
 _Action = Annotated[Any, _either("Record_EmailAction_", "Record_TaskAction_")]
-ALTERNATIVES = (EmailProperties, TaskProperties, Record[EmailAction], Record[TaskAction])
+PROPERTIES = (EmailProperties, TaskProperties)
+ALTERNATIVES = (*PROPERTIES, Record[EmailAction], Record[TaskAction])
 
 
 class EnrollmentStep(msgspec.Struct, frozen=True):
@@ -65,7 +67,7 @@ class EnrollmentStep(msgspec.Struct, frozen=True):
     delay_from_previous_step_unit: str
     overdue: bool
     action_type: str
-    action_properties: _Properties
+    action_properties: AnyProperties
     action: _Action
 
 
@@ -160,13 +162,10 @@ def _step(stage: Stage, task_content: str | None) -> Record[EnrollmentStep]:
     executed = None if stage.executed_at is None else whole_seconds(stage.executed_at)
     estimated = None if stage.estimated_at is None else with_milliseconds(stage.estimated_at)
     reason = failure_reason_of(stage)
-    properties: EmailProperties | TaskProperties
     action: Record[EmailAction] | Record[TaskAction]
     if step.is_letter:
-        properties = EmailProperties(step.email_template_id, step.is_reply)
         action = Record(EmailAction(stage.status, executed, estimated, reason), _ACTION)
     else:
-        properties = TaskProperties(step.task_content)
         task_id = UNSET if stage.task_id is None else stage.task_id
         done = TaskAction(stage.status, executed, estimated, reason, task_content or step.task_content, task_id)
         action = Record(done, _ACTION)
@@ -176,10 +175,17 @@ def _step(stage: Stage, task_content: str | None) -> Record[EnrollmentStep]:
         delay_from_previous_step_unit=step.delay.unit.value,
         overdue=stage.overdue,
         action_type=step.action_type.value,
-        action_properties=properties,
+        action_properties=properties_of(step),
         action=action,
     )
     return Record(data, _STEP)
+
+
+def properties_of(step: Step) -> EmailProperties | TaskProperties:
+    """What a step sends or asks for."""
+    if step.is_letter:
+        return EmailProperties(step.email_template_id, step.is_reply)
+    return TaskProperties(step.task_content)
 
 
 def finish_record(views: list[EnrollmentView]) -> Record[FinishData]:

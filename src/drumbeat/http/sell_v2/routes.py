@@ -1,0 +1,14 @@
+"""Every route under /v2, and what holds for all of them."""
+
+from __future__ import annotations
+
+from litestar import Router
+
+from drumbeat.http.sell_v2 import enrollments, sequences, users
+from drumbeat.http.sell_v2.envelope import check_headers
+
+
+def router() -> Router:
+    """The routes under /v2."""
+    handlers = [*enrollments.handlers, *sequences.handlers, *users.handlers]
+    return Router("/v2", route_handlers=handlers, before_request=check_headers)
