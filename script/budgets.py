@@ -53,7 +53,6 @@ ALLOWED_NAMES = {
     **dict.fromkeys(
         (
             "src/drumbeat/http/docs.py:base",
-            "src/drumbeat/http/sell_v2/enrollments.py:base",
             "src/drumbeat/http/sell_v2/envelope.py:base",
         ),
         "the base URL",

@@ -28,7 +28,7 @@ from drumbeat.store import sequences
 from drumbeat.store.transaction import Snapshot
 
 
-class StepData(msgspec.Struct, frozen=True):
+class ShownStep(msgspec.Struct, frozen=True):
     """One step of a sequence; its id tells its place, and stays when the step is published anew."""
 
     id: int
@@ -46,7 +46,7 @@ class SequenceWithSteps(msgspec.Struct, frozen=True):
     name: str
     creator_id: int
     steps_total: int
-    steps: Nested[Record[StepData]]
+    steps: Nested[Record[ShownStep]]
     unsubscribe_settings: UnsubscribeSettings
     created_at: str
     updated_at: str
@@ -130,8 +130,8 @@ def _record(sequence: Sequence, steps: Several[Step]) -> Record[SequenceWithStep
     return Record(shown, _SEQUENCE)
 
 
-def _step(sequence: Sequence, position: int, step: Step) -> Record[StepData]:
-    shown = StepData(
+def _step(sequence: Sequence, position: int, step: Step) -> Record[ShownStep]:
+    shown = ShownStep(
         id=sequence.id * _PLACES + position,
         position=position,
         action_type=step.action_type.value,

@@ -30,7 +30,7 @@ class SellRole(StrEnum):
     ADMIN = "admin"
 
 
-class UserData(msgspec.Struct, frozen=True):
+class ShownUser(msgspec.Struct, frozen=True):
     """Someone who works here; what Drumbeat does not keep is null."""
 
     id: int
@@ -52,7 +52,7 @@ class UserData(msgspec.Struct, frozen=True):
     zendesk_user_id: str | None
 
 
-class AccountData(msgspec.Struct, frozen=True):
+class ShownAccount(msgspec.Struct, frozen=True):
     """The account behind a token; what Drumbeat does not keep is null."""
 
     id: int
@@ -88,7 +88,7 @@ _PARAMETERS = (
 
 @readable(
     "/users",
-    opt=described("List users", scope=Scope.READ, parameters=_PARAMETERS, answer=Page[Record[UserData]]),
+    opt=described("List users", scope=Scope.READ, parameters=_PARAMETERS, answer=Page[Record[ShownUser]]),
 )
 def list_users(request: AnyRequest) -> Response[bytes]:
     """A page of the account's users."""
@@ -118,13 +118,13 @@ def _chosen(sent: dict[str, str], users: list[User]) -> list[User]:
     ]
 
 
-@readable("/users/self", opt=described("Show the token's user", scope=Scope.READ, answer=Record[UserData]))
+@readable("/users/self", opt=described("Show the token's user", scope=Scope.READ, answer=Record[ShownUser]))
 def show_self(request: AnyRequest) -> Response[bytes]:
     """The user whose token this is."""
     return _shown(request, None)
 
 
-@readable("/users/{id:str}", opt=described("Show a user", scope=Scope.READ, answer=Record[UserData], refusals=(404,)))
+@readable("/users/{id:str}", opt=described("Show a user", scope=Scope.READ, answer=Record[ShownUser], refusals=(404,)))
 def show_user(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
     """One user."""
     return _shown(request, id)
@@ -139,14 +139,14 @@ def _shown(request: AnyRequest, id: str | None) -> Response[bytes]:
     return json_reply(_user_record(user, account, snapshot.now))
 
 
-@readable("/accounts/self", opt=described("Show the token's account", scope=Scope.READ, answer=Record[AccountData]))
+@readable("/accounts/self", opt=described("Show the token's account", scope=Scope.READ, answer=Record[ShownAccount]))
 def show_account(request: AnyRequest) -> Response[bytes]:
     """The account the token belongs to."""
     with parts_of(request).world.database.read() as snapshot:
         caller = admit(snapshot, request, Scope.READ)
         read_parameters(request)
         account = accounts.get_account(snapshot, caller.account_id)
-    shown = AccountData(
+    shown = ShownAccount(
         id=account.id,
         name=account.name,
         currency=None,
@@ -160,8 +160,8 @@ def show_account(request: AnyRequest) -> Response[bytes]:
     return json_reply(Record(shown, _ACCOUNT))
 
 
-def _user_record(user: User, account: Account, now: datetime) -> Record[UserData]:
-    shown = UserData(
+def _user_record(user: User, account: Account, now: datetime) -> Record[ShownUser]:
+    shown = ShownUser(
         id=user.id,
         name=user.name,
         email=user.email,
