@@ -54,7 +54,6 @@ class Carrier:
         self._claimed: deque[ClaimedLetter] = deque()
         self._in_air: dict[Hashable, tuple[ClaimedLetter, str]] = {}
         self._unwritable: list[Answered] = []
-        self._stopping: Callable[[], bool] = lambda: False
         self._yields: Callable[[], bool] = lambda: False
         self._carried = 0
 
@@ -63,7 +62,7 @@ class Carrier:
 
         Returns how many enrollments it dealt with.
         """
-        self._stopping, self._yields, self._carried = stopping, yields, 0
+        self._yields, self._carried = yields, 0
         try:
             self._post.deliver(self._take, self._commit, heartbeat=self._renew, stopping=stopping, grace=GRACE)
             if self._unwritable:

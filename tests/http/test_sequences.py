@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from drumbeat.domain.sequence import SequenceStatus
@@ -11,18 +9,6 @@ from drumbeat.wiring import World
 from tests.http.conftest import Api
 
 LIST = "/v2/sequences"
-
-
-@pytest.fixture
-def ids(api: Api) -> Callable[[str], list[int]]:
-    """The ids that a query of the list finds, in order."""
-
-    def find(query: str) -> list[int]:
-        answer = api("GET", f"{LIST}?{query}")
-        assert answer.status_code == 200, answer.text
-        return [item["data"]["id"] for item in answer.json()["items"]]
-
-    return find
 
 
 def test_a_sequence_is_shown_key_for_key_with_its_steps(api: Api, cast: Cast) -> None:
@@ -49,18 +35,18 @@ def test_a_sequence_is_shown_key_for_key_with_its_steps(api: Api, cast: Cast) ->
 
 
 def test_the_list_holds_what_people_can_be_enrolled_in_or_could_before_a_pause(
-    ids: Callable[[str], list[int]], api: Api, world: World, cast: Cast
+    api: Api, world: World, cast: Cast
 ) -> None:
     letters, with_task = cast.us.letters.id, cast.us.with_task.id
     account_id, owner_id = cast.us.account.id, cast.us.owner.id
-    assert ids("") == [letters, with_task]
-    assert ids("sort_by=name") == [with_task, letters]
-    assert ids("name=CALL") == ids(f"ids={with_task},99") == [with_task]
-    assert ids("per_page=1&page=2") == [with_task]
+    assert api.ids(f"{LIST}?") == [letters, with_task]
+    assert api.ids(f"{LIST}?sort_by=name") == [with_task, letters]
+    assert api.ids(f"{LIST}?name=CALL") == api.ids(f"{LIST}?ids={with_task},99") == [with_task]
+    assert api.ids(f"{LIST}?per_page=1&page=2") == [with_task]
     world.database.transact(lambda tx: set_status(tx, account_id, letters, SequenceStatus.PAUSED, owner_id))
-    assert ids("") == [letters, with_task]
+    assert api.ids(f"{LIST}?") == [letters, with_task]
     world.database.transact(lambda tx: set_status(tx, account_id, letters, SequenceStatus.ARCHIVED, owner_id))
-    assert ids("") == [with_task]
+    assert api.ids(f"{LIST}?") == [with_task]
     assert api("GET", f"{LIST}/{letters}").status_code == 200
 
 

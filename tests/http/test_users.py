@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,18 +13,6 @@ from drumbeat.wiring import World
 from tests.http.conftest import Api
 
 LIST = "/v2/users"
-
-
-@pytest.fixture
-def ids(api: Api) -> Callable[[str], list[int]]:
-    """The ids that a query of the list finds, in order."""
-
-    def find(query: str) -> list[int]:
-        answer = api("GET", f"{LIST}?{query}")
-        assert answer.status_code == 200, answer.text
-        return [item["data"]["id"] for item in answer.json()["items"]]
-
-    return find
 
 
 def test_self_is_the_token_s_user_key_for_key(api: Api, cast: Cast) -> None:
@@ -83,19 +70,22 @@ def test_the_account_is_shown_key_for_key(api: Api, cast: Cast) -> None:
     }
 
 
-def test_the_list_is_filtered_sorted_and_paged(
-    api: Api, ids: Callable[[str], list[int]], world: World, cast: Cast
-) -> None:
+def test_the_list_is_filtered_sorted_and_paged(api: Api, world: World, cast: Cast) -> None:
     owner, seller = cast.us.owner.id, cast.us.seller.id
-    assert ids("") == [owner, seller]
-    assert ids("sort_by=name:desc") == [seller, owner]
-    assert ids(f"ids={seller},77") == [seller]
-    assert ids("name=olga owner") == ids("role=admin") == [owner]
-    assert ids(f"email={cast.us.seller.email.upper()}") == ids("role=user") == [seller]
-    assert ids("confirmed=true") == [owner, seller]
-    assert ids("confirmed=false") == ids("zendesk_user_ids=1") == ids("status=inactive") == []
+    assert api.ids(f"{LIST}?") == [owner, seller]
+    assert api.ids(f"{LIST}?sort_by=name:desc") == [seller, owner]
+    assert api.ids(f"{LIST}?ids={seller},77") == [seller]
+    assert api.ids(f"{LIST}?name=olga owner") == api.ids(f"{LIST}?role=admin") == [owner]
+    assert api.ids(f"{LIST}?email={cast.us.seller.email.upper()}") == api.ids(f"{LIST}?role=user") == [seller]
+    assert api.ids(f"{LIST}?confirmed=true") == [owner, seller]
+    assert (
+        api.ids(f"{LIST}?confirmed=false")
+        == api.ids(f"{LIST}?zendesk_user_ids=1")
+        == api.ids(f"{LIST}?status=inactive")
+        == []
+    )
     world.database.transact(lambda tx: deactivate(tx, cast.us.owner))
-    assert ids("status=inactive") == [owner]
+    assert api.ids(f"{LIST}?status=inactive") == [owner]
     first = api("GET", f"{LIST}?per_page=1&sort_by=name").json()
     assert first["meta"]["count"] == 1
     assert first["meta"]["links"] == {
@@ -104,7 +94,7 @@ def test_the_list_is_filtered_sorted_and_paged(
         "next_page": "http://drumbeat.test/v2/users?page=2&per_page=1&sort_by=name",
     }
     assert "next_page" not in api("GET", f"{LIST}?per_page=1&page=2").json()["meta"]["links"]
-    assert ids("page=9") == []
+    assert api.ids(f"{LIST}?page=9") == []
 
 
 def deactivate(tx: Tx, user: Any) -> None:

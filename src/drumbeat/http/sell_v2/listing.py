@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
 
 from litestar import Response
 from msgspec import UNSET
@@ -64,20 +65,38 @@ class Paging:
         )
 
 
-def sorted_by(sent: Mapping[str, str], keys: Mapping[str, Callable[[T], Any]], found: Iterable[T]) -> list[T]:
-    """What was found, in the order of sort_by: a field, field:asc or field:desc; the first of the keys by default."""
-    text = sent.get("sort_by", next(iter(keys)))
+class Listed(Protocol):
+    """What short lists hold, and are sorted by."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def created_at(self) -> datetime | None: ...
+    @property
+    def updated_at(self) -> datetime | None: ...
+
+
+L = TypeVar("L", bound=Listed)
+_ORDERS: dict[str, Callable[[Listed], Any]] = {
+    "id": lambda each: each.id,
+    "name": lambda each: (each.name.casefold(), each.id),
+    "created_at": lambda each: (each.created_at, each.id),
+    "updated_at": lambda each: (each.updated_at, each.id),
+}
+SORTING = Parameter("sort_by", f"{', '.join(_ORDERS)}, then :asc or :desc; id:asc by default.")
+
+
+def sorted_by(sent: Mapping[str, str], found: Iterable[L]) -> list[L]:
+    """What was found, in the order of sort_by: a field, field:asc or field:desc."""
+    text = sent.get("sort_by", "id")
     name, _, way = text.partition(":")
-    if name not in keys or way not in ("", "asc", "desc"):
+    if name not in _ORDERS or way not in ("", "asc", "desc"):
         raise MalformedParameter(
-            f"sort_by is one of {', '.join(keys)}, then :asc or :desc; {shortened(text)!r} is not."
+            f"sort_by is one of {', '.join(_ORDERS)}, then :asc or :desc; {shortened(text)!r} is not."
         )
-    return sorted(found, key=keys[name], reverse=way == "desc")
-
-
-def sorting(*names: str) -> Parameter:
-    """The parameter sort_by with the fields it takes."""
-    return Parameter("sort_by", f"{', '.join(names)}, then :asc or :desc; {names[0]} by default.")
+    return sorted(found, key=_ORDERS[name], reverse=way == "desc")
 
 
 def read_paging(sent: dict[str, str]) -> Paging:

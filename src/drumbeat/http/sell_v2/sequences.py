@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Sequence as Several
-from typing import Any
 
 import msgspec
 from litestar import Response
@@ -17,7 +15,7 @@ from drumbeat.http.openapi import Parameter, described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import number_list, read_id, read_parameters
 from drumbeat.http.sell_v2.envelope import Meta, Nested, Page, Record, nested, whole_seconds
-from drumbeat.http.sell_v2.listing import PAGING, read_paging, sorted_by, sorting
+from drumbeat.http.sell_v2.listing import PAGING, SORTING, read_paging, sorted_by
 from drumbeat.http.sell_v2.shapes import (
     PROPERTIES,
     AnyProperties,
@@ -53,17 +51,11 @@ class SequenceWithSteps(msgspec.Struct, frozen=True):
 
 
 _SEQUENCE, _STEP = Meta("sequence"), Meta("step")
-_ORDERS: dict[str, Callable[[Sequence], Any]] = {
-    "id": lambda sequence: sequence.id,
-    "name": lambda sequence: (sequence.name.casefold(), sequence.id),
-    "created_at": lambda sequence: (sequence.created_at, sequence.id),
-    "updated_at": lambda sequence: (sequence.updated_at, sequence.id),
-}
 _PARAMETERS = (
     *PAGING,
     Parameter("ids", "Only these sequences: ids separated by commas."),
     Parameter("name", "Only sequences whose name holds this text, in any case."),
-    sorting(*_ORDERS),
+    SORTING,
 )
 _LISTED = frozenset({SequenceStatus.ACTIVE, SequenceStatus.PAUSED})
 _PLACES = 10_000  # more than a sequence has steps
@@ -90,7 +82,7 @@ def list_sequences(request: AnyRequest) -> Response[bytes]:
             for sequence in sequences.list_all(snapshot, caller.account_id)
             if sequence.status in _LISTED and (ids is None or sequence.id in ids) and name in sequence.name.casefold()
         ]
-        records = _records(snapshot, caller.account_id, paging.of(sorted_by(sent, _ORDERS, found)))
+        records = _records(snapshot, caller.account_id, paging.of(sorted_by(sent, found)))
     return paging.answer(request, records, has_next=len(found) > paging.skip + paging.per_page)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -19,7 +18,7 @@ from drumbeat.http.openapi import Parameter, described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import number_list, read_id, read_parameters, truth, word
 from drumbeat.http.sell_v2.envelope import Meta, Page, Record, whole_seconds
-from drumbeat.http.sell_v2.listing import PAGING, read_paging, sorted_by, sorting
+from drumbeat.http.sell_v2.listing import PAGING, SORTING, read_paging, sorted_by
 from drumbeat.store import accounts
 
 
@@ -67,12 +66,6 @@ class ShownAccount(msgspec.Struct, frozen=True):
 
 
 _USER, _ACCOUNT = Meta("user"), Meta("account")
-_ORDERS: dict[str, Callable[[User], Any]] = {
-    "id": lambda user: user.id,
-    "name": lambda user: (user.name.casefold(), user.id),
-    "created_at": lambda user: (user.created_at, user.id),
-    "updated_at": lambda user: (user.updated_at, user.id),
-}
 _PARAMETERS = (
     *PAGING,
     Parameter("ids", "Only these users: ids separated by commas."),
@@ -82,7 +75,7 @@ _PARAMETERS = (
     Parameter("status", "Only users of this status: active or inactive."),
     Parameter("confirmed", "true or false; every user of Drumbeat is confirmed."),
     Parameter("zendesk_user_ids", "Finds nobody: Drumbeat's users have no Zendesk id."),
-    sorting(*_ORDERS),
+    SORTING,
 )
 
 
@@ -97,7 +90,7 @@ def list_users(request: AnyRequest) -> Response[bytes]:
         sent = read_parameters(request, [parameter.name for parameter in _PARAMETERS])
         paging = read_paging(sent)
         account = accounts.get_account(snapshot, caller.account_id)
-        users = sorted_by(sent, _ORDERS, _chosen(sent, accounts.list_users(snapshot, caller.account_id)))
+        users = sorted_by(sent, _chosen(sent, accounts.list_users(snapshot, caller.account_id)))
     shown = [_user_record(user, account, snapshot.now) for user in paging.of(users)]
     return paging.answer(request, shown, has_next=len(users) > paging.skip + paging.per_page)
 
