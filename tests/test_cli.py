@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -289,12 +290,36 @@ def test_the_test_clock_moves_forward_only_where_it_may(tea: Run) -> None:
     after = fine(tea("clock", "advance", "3d", TEST_CLOCK="1"))
     assert before.split()[2] < after.split()[3]
     refused(tea("clock", "advance", "soon", TEST_CLOCK="1"), "such as 3d")
+    refused(tea("mailbox", "add", "--host", "mx.example", "--from", "o@tea.example"), "The test clock of this database")
+
+
+def test_a_real_mailbox_and_the_test_clock_exclude_each_other(tea: Run) -> None:
     refused(
         tea("mailbox", "add", "--host", "mx.example", "--from", "o@tea.example", TEST_CLOCK="1"),
         "Unset DRUMBEAT_TEST_CLOCK",
     )
     fine(tea("mailbox", "add", "--host", "mx.example", "--from", "o@tea.example"))
     refused(tea("clock", "advance", "3d", TEST_CLOCK="1"), "unset DRUMBEAT_TEST_CLOCK")
+
+
+def test_an_attachment_is_a_regular_file_of_the_folder(tea: Run, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("root:x:0:0")
+    folder = tmp_path / "team"
+    (folder / "papers").mkdir(parents=True)
+    (folder / "papers" / "offer.txt").write_text("an offer")
+    (folder / "out.txt").symlink_to(tmp_path / "secret.txt")
+    (folder / "within.txt").symlink_to(folder / "papers" / "offer.txt")
+    os.mkfifo(folder / "pipe.txt")
+    file = folder / "team.yaml"
+    for name, said in (
+        ("out.txt", "this link leads out"),
+        ("pipe.txt", "a regular file"),
+        ("papers", "a regular file"),
+    ):
+        file.write_text(f"templates: [{{name: T, text: x, attachments: [{name}]}}]")
+        refused(tea("apply", str(file)), said)
+    file.write_text("templates: [{name: T, text: x, attachments: [within.txt]}]")
+    assert "create template 'T'" in fine(tea("apply", str(file)))
 
 
 @pytest.mark.parametrize(

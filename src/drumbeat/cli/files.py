@@ -32,7 +32,8 @@ def apply_files(
     acting: ActingOption = None,
 ) -> None:
     """Make templates, sequences, calendars and people as the files say; again changes nothing."""
-    desired = read_files([(str(path), _text(path)) for path in paths], lambda path: Path(path).read_bytes())
+    folders = [path.resolve().parent for path in paths]
+    desired = read_files([(str(path), _text(path)) for path in paths], lambda path: _attachment(folders, Path(path)))
     with opened() as world:
         with world.database.read() as snapshot:
             account_id = pick_account(snapshot, account)
@@ -49,6 +50,16 @@ def _text(path: Path) -> str:
         return path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise IncorrectValue("The file is not UTF-8 text.", field=str(path)) from error
+
+
+def _attachment(folders: list[Path], path: Path) -> bytes:
+    """What an attachment holds; a link must not lead out of the folders, nor anything be read that never ends."""
+    where = path.resolve(strict=True)
+    if not any(where.is_relative_to(folder) for folder in folders):
+        raise IncorrectValue("An attachment lies in the file's folder or below; this link leads out of it.")
+    if not where.is_file():
+        raise IncorrectValue("An attachment is a regular file; this is none.")
+    return where.read_bytes()
 
 
 def _report(changes: list[Change], *, dry_run: bool) -> None:

@@ -11,7 +11,7 @@ from drumbeat.domain.person import normalize_email
 from drumbeat.mail.compose import ascii_address
 from drumbeat.mail.session import Security, Server
 from drumbeat.operations.healing import release
-from drumbeat.store import accounts, events, lanes, mailboxes
+from drumbeat.store import accounts, events, installation, lanes, mailboxes
 from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.transaction import Tx
@@ -50,13 +50,16 @@ def add_mailbox(
 ) -> StoredMailbox:
     """A new mailbox, which this user sends with from now on; what waited for one goes on.
 
-    A real mailbox is refused while the test clock may run.
+    A real mailbox is refused while the test clock may run, and for ever where it was moved: a process that
+    still follows it would write to people at the wrong time.
     """
-    user = accounts.get_user(tx, account_id, user_id)
+    accounts.get_user(tx, account_id, user_id)
     if test_clock and not settings.is_catcher:
         raise TestClockRefused("Unset DRUMBEAT_TEST_CLOCK before you add a real mailbox.")
+    if installation.is_clock_moved(tx) and not settings.is_catcher:
+        raise TestClockRefused("The test clock of this database was moved; add a real mailbox to a new data folder.")
     mailbox_id = mailboxes.add(tx, _checked(vault, account_id, settings))
-    accounts.save_user(tx, replace(user, mailbox_id=mailbox_id))
+    accounts.set_mailbox(tx, account_id, user_id, mailbox_id)
     _journal(tx, account_id, mailbox_id, "mailbox_added", actor_id)
     release(tx, account_id, _CURED_BY_A_MAILBOX, mailbox_id=mailbox_id)
     return mailboxes.get(tx, account_id, mailbox_id)
@@ -139,7 +142,6 @@ def lift_hold(tx: Tx, account_id: int, mailbox_id: int, *, tested: StoredMailbox
     After a test only the hold that was tested is lifted. How often it was held is forgotten at the next
     delivery only, so that a hold which comes back at once lasts longer.
     """
-    lanes.lock_all(tx, account_id)
     mailbox = mailboxes.lock(tx, account_id, mailbox_id)
     if tested is not None and mailbox.hold != tested.hold:
         return 0
