@@ -72,7 +72,7 @@ def is_clock_moved(snapshot: Snapshot) -> bool:
     return snapshot.first(_MOVED) is not None
 
 
-_MOVED = Statement("SELECT 1 FROM installation WHERE test_clock_offset <> 0")
+_MOVED = Statement("SELECT 1 FROM installation WHERE id = 1 AND test_clock_offset <> 0")
 _FIND = Statement("SELECT hash_key, canary FROM installation WHERE id = 1")
 _ADD = Statement("INSERT INTO installation (id, hash_key, canary, created_at) VALUES (1, :hash_key, :canary, :now)")
 _ADVANCE = Statement("UPDATE installation SET test_clock_offset = test_clock_offset + :by WHERE id = 1")
