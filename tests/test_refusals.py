@@ -389,3 +389,18 @@ def test_a_mailbox_with_new_credentials_is_entered_anew(locked_out: Office) -> N
     office.set_mailbox(sealed_password=office.house.world.vault.seal("new"))
     office.later(minutes=1)
     assert office.recipients() == ["ada@example.com"]
+
+
+def test_a_password_no_key_opens_holds_the_mailbox_until_it_is_set_anew(locked_out: Office) -> None:
+    office = locked_out
+    office.set_mailbox(sealed_password="sealed by a key that is lost")
+    ids = enrolled(office, "Ada", "Bob")
+    office.work()
+    assert states(office, ids) == blocked(FailureReason.AUTH, 2)
+    assert "drumbeat mailbox set" in str(office.mailbox().hold_detail)
+    office.later(minutes=1)
+    assert office.sink.logins == 0
+    assert office.mailbox().hold_reason == "auth"
+    office.set_mailbox(sealed_password=office.house.world.vault.seal("new"))
+    office.later(minutes=2)
+    assert office.recipients() == ["ada@example.com", "bob@example.com"]

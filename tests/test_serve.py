@@ -17,11 +17,14 @@ from typing import Any
 
 import pytest
 
+from drumbeat.settings import Settings
+from drumbeat.wiring import open_world
+
 
 def test_a_first_start_serves_enrolls_and_sends_and_a_second_one_goes_on(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     with served(kept) as (server, first):
-        assert stat.S_IMODE((kept / "first-run.json").stat().st_mode) == 0o600
+        assert {stat.S_IMODE(each.stat().st_mode) for each in kept.iterdir()} == {0o600}
         assert sorted(first["sequence_ids"]) == ["Trial follow-up", "Welcome call"]
         second = subprocess.run(
             [sys.executable, "-m", "drumbeat", "serve"],
@@ -56,6 +59,10 @@ def test_a_worker_of_its_own_stops_when_it_is_told_to(request: pytest.FixtureReq
         url = request.getfixturevalue("postgresql_server").create(after, template=template)
         env = environment(tmp_path / "kept") | {"DRUMBEAT_DATABASE_URL": url}
         command = [sys.executable, "-m", "drumbeat", "worker"]
+        early = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert early.returncode == 1
+        assert "There is no Drumbeat database at" in early.stderr
+        open_world(Settings(data=tmp_path / "kept", database_url=url)).close()
         with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as worker:
             assert worker.stdout is not None
             assert "The worker runs" in worker.stdout.readline()

@@ -12,8 +12,9 @@ import pytest
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, Enrollment, State
 from drumbeat.domain.sequence import SequenceStatus
+from drumbeat.operations.mailboxes import server_of
 from drumbeat.operations.sequences import set_status
-from drumbeat.store import events, mailboxes
+from drumbeat.store import events
 from drumbeat.store.database import Database
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter, task
@@ -89,6 +90,12 @@ def check_three_days(office: Office, id: int, reason: FailureReason, waits: list
         assert least <= wait <= least * 1.25
 
 
+def carrier_of(office: Office) -> Carrier:
+    """What carries the letters of the office's mailbox."""
+    mailbox = office.mailbox()
+    return Carrier(office.house.world, mailbox, server_of(office.house.world.vault, mailbox))
+
+
 def test_a_login_that_cannot_be_checked_now_is_retried_and_then_blocked_as_auth(
     database: Database, clock: FrozenClock, tmp_path: Path
 ) -> None:
@@ -154,7 +161,7 @@ def test_a_stopping_worker_gives_untried_letters_back_at_once(office: Office) ->
             stopping.set()
 
     office.sink.script = script
-    carrier = Carrier(office.house.world, office.mailbox())
+    carrier = carrier_of(office)
     carrier.serve(stopping.is_set)
     carrier.close()
     assert office.leased() == 0
@@ -188,7 +195,7 @@ def test_a_worker_told_to_stop_finishes_what_is_out_and_comes_to_an_end(office: 
 
 def test_a_worker_that_stops_before_it_begins_claims_nothing(office: Office) -> None:
     enrolled(office, "Ada")
-    carrier = Carrier(office.house.world, office.mailbox())
+    carrier = carrier_of(office)
     carrier.serve(lambda: True)
     carrier.close()
     assert office.sink.talks == []
@@ -271,8 +278,7 @@ def test_one_turn_carries_a_whole_sequence_of_letters_and_tasks(office: Office) 
 def test_a_letter_in_the_air_that_is_claimed_again_is_carried_once(office: Office) -> None:
     """The worker slept through its lease, and the reaper queued what it still had in the air."""
     office.enroll(office.house.sequence(letter()), office.house.person())
-    with office.house.world.database.read() as snapshot:
-        carrier = Carrier(office.house.world, mailboxes.get(snapshot, office.house.account_id, office.house.mailbox_id))
+    carrier = carrier_of(office)
     assert len(carrier._take(1)) == 1
     office.clock.advance(timedelta(seconds=31))
     office.worker.tend()

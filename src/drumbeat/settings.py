@@ -10,7 +10,12 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from drumbeat.domain.errors import Misconfigured
+from drumbeat.store.database import place_of
+from drumbeat.store.promises import PROMISES
 
 
 class Settings(BaseSettings):
@@ -44,21 +49,33 @@ class Settings(BaseSettings):
         default="info", description="How much is logged: debug, info, warning or error."
     )
 
+    @field_validator("data", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("It is empty; name a folder, or leave it unset")
+        return value
+
     @field_validator("unsafe", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return frozenset(part.strip() for part in value.split(",") if part.strip())
-        return value
+        if not isinstance(value, str):
+            return value
+        names = frozenset(part.strip() for part in value.split(",") if part.strip())
+        if not names <= PROMISES:
+            known = ", ".join(sorted(PROMISES))
+            raise ValueError(f"There is no promise {min(names - PROMISES)!r}; there are: {known}")
+        return names
 
     @model_validator(mode="after")
     def _fill(self) -> Settings:
         if self.database_url_file is not None:
-            self.database_url = self.database_url_file.read_text().strip()
+            self.database_url = text_in(self.database_url_file, "DRUMBEAT_DATABASE_URL_FILE").strip()
         if not self.database_url:
             self.database_url = f"sqlite:///{self.data.absolute() / 'drumbeat.db'}"
         if not self.database_url.startswith(("sqlite:///", "postgresql://")):
             raise ValueError("DRUMBEAT_DATABASE_URL begins with sqlite:/// or postgresql://")
+        place_of(self.database_url)
         self.base_url = (self.base_url or self._own_url(self.port)).rstrip("/")
         if not _ADDRESS.fullmatch(self.base_url):
             raise ValueError("DRUMBEAT_BASE_URL is an address such as https://drumbeat.example.com, in ASCII")
@@ -85,6 +102,16 @@ class Settings(BaseSettings):
         return self.model_copy(update={"port": port, "base_url": reached_at})
 
 
+def text_in(path: Path, named: str) -> str:
+    """What a file holds, without its last line end; Misconfigured says which setting or option named it."""
+    try:
+        return path.read_text("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise Misconfigured(f"{named}: {path} holds no text in UTF-8.") from None
+    except OSError as error:
+        raise Misconfigured(f"{named}: {path}: {error.strerror}.") from None
+
+
 _ADDRESS = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 
 
@@ -99,6 +126,27 @@ def is_loopback(host: str) -> bool:
 
 
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - listening everywhere is reached here
+
+
+_SIDES = ("ge", "le")
+
+
+def trouble_with(error: ErrorDetails) -> str:
+    """What is wrong with a setting, and what it may be, with the variable's name in front."""
+    name = "_".join(str(part) for part in error["loc"])
+    field = Settings.model_fields.get(name)
+    limits = [
+        getattr(each, side) for each in (field.metadata if field else ()) for side in _SIDES if hasattr(each, side)
+    ]
+    if limits:
+        said = f"It is a whole number from {limits[0]} to {limits[-1]}"
+    elif error["type"].startswith("bool"):
+        said = "It is 1 or 0"
+    elif error["type"] == "literal_error":
+        said = "It is " + error["ctx"]["expected"].replace("'", "")
+    else:
+        said = error["msg"].removeprefix("Value error, ")
+    return f"DRUMBEAT_{name.upper()}: {said}." if name else f"{said}."
 
 
 def configuration_page() -> str:
@@ -133,6 +181,11 @@ It is made at the first start, for its owner's eyes only, and holds:
 - `master.key`: the key that seals stored credentials. Back it up, and not beside the database: without it the
   database cannot be opened. To change it, put a new key in front of the old one in `DRUMBEAT_MASTER_KEY`.
 - `first-run.json`: the sample account's address, sign-in, token and API key.
+- `serve.lock`: held while `drumbeat serve` runs on SQLite, so that no second one does; it is always empty.
+
+Only `drumbeat serve`, `drumbeat migrate` and `drumbeat user add --account-name` make a data folder or a database;
+every other command says that there is none. Every file is made for its owner alone; a folder that existed before
+keeps its mode, and `drumbeat doctor` says when others may look into it.
 
 ## The database
 

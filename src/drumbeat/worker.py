@@ -9,21 +9,22 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import structlog
 
 from drumbeat.domain.delivery import FailureReason, Outcome, read_outcome
-from drumbeat.domain.errors import DrumbeatError, MissingTags, Unavailable, Unsendable
+from drumbeat.domain.errors import DrumbeatError, MasterKeyWrong, MissingTags, Unavailable, Unsendable
 from drumbeat.domain.happening import CannotSend
 from drumbeat.mail.compose import ascii_address
-from drumbeat.mail.session import Timeouts, check
+from drumbeat.mail.session import Server, Timeouts, check
 from drumbeat.mail.smtp import Envelope, Post
 from drumbeat.operations.deliveries import Answered, commit_turn, release, renew_leases
 from drumbeat.operations.dispatch import ClaimedLetter, claim
 from drumbeat.operations.doubts import reap
-from drumbeat.operations.mailboxes import lift_hold, prolong_hold, server_of
+from drumbeat.operations.mailboxes import hold_unopened, lift_hold, prolong_hold, server_of
 from drumbeat.operations.sequences import carry_replan
 from drumbeat.store import deliveries, events, lanes, mailboxes, replans
 from drumbeat.store.lanes import NO_MAILBOX
@@ -46,11 +47,11 @@ _log = structlog.get_logger()
 class Carrier:
     """Carries the letters of one mailbox: claims a batch, writes it, and speaks SMTP with the dot held."""
 
-    def __init__(self, world: World, mailbox: StoredMailbox) -> None:
+    def __init__(self, world: World, mailbox: StoredMailbox, server: Server) -> None:
         self.mailbox = mailbox
         self._world = world
         self._token = secrets.token_hex(8)
-        self._post = Post(server_of(world.vault, mailbox))
+        self._post = Post(server)
         self._claimed: deque[ClaimedLetter] = deque()
         self._in_air: dict[Hashable, tuple[ClaimedLetter, str]] = {}
         self._unwritable: list[Answered] = []
@@ -286,8 +287,17 @@ class Worker:
             carrier.close()
             carrier = None
         if carrier is None:
-            carrier = self._carriers[lane] = Carrier(self._world, mailbox)
+            carrier = self._carriers[lane] = Carrier(self._world, mailbox, self._server(mailbox))
         return carrier
+
+    def _server(self, mailbox: StoredMailbox) -> Server:
+        vault, database = self._world.vault, self._world.database
+        try:
+            return server_of(vault, mailbox)
+        except MasterKeyWrong as error:
+            detail = f"{error} Or set it anew: drumbeat mailbox set {mailbox.id} --password."
+            database.transact(lambda tx: hold_unopened(tx, mailbox.account_id, mailbox.id, detail))
+            return replace(server_of(vault, replace(mailbox, sealed_password=None)), password="")
 
     def tend(self) -> bool:
         """What needs no lane: leases that ran out, changes of sequences, counts."""

@@ -99,6 +99,13 @@ def test_of_several_holds_the_first_in_order_is_named(present: set[int]) -> None
     assert named(hold_on_letter(WAITING, around, NIGHT)) == HOLDS[first][1]
 
 
+def test_a_removed_mailbox_is_told_from_one_that_is_off() -> None:
+    removed = replace(CLEAR, mailbox=MailboxState(4, is_active=False, is_removed=True))
+    assert named(hold_on_letter(WAITING, removed, NIGHT)) == named(hold_on_letter(WAITING, OFF, NIGHT))
+    assert "was removed" in str(hold_on_letter(WAITING, removed, NIGHT))
+    assert "is switched off" in str(hold_on_letter(WAITING, OFF, NIGHT))
+
+
 def test_a_mailbox_held_for_a_reason_stays_held_until_somebody_lifts_it() -> None:
     assert hold_on_letter(WAITING, HELD, NOON + DAY) is not None
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drumbeat.domain.plaintext import one_line, plain_text
+from drumbeat.domain.plaintext import plain_text
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,3 @@ def test_broken_html_still_has_a_text(pieces: list[str]) -> None:
     text = plain_text("".join(["<p>first</p>", *pieces]))
     assert text.startswith("first")
     assert "\n\n\n" not in text
-
-
-def test_text_becomes_one_line() -> None:
-    assert one_line(" a\r\nb\x00c\u2029\x85d ") == "a b c d"

@@ -17,7 +17,7 @@ from litestar.exceptions import HTTPException
 
 from drumbeat.domain.errors import PortUnavailable
 from drumbeat.http.bodies import whole_bodies
-from drumbeat.http.server import check_port
+from drumbeat.http.server import free_port
 
 Started = tuple["subprocess.Popen[str]", str, str]
 
@@ -119,14 +119,14 @@ def test_an_address_in_use_is_refused_with_its_name(port: int) -> None:
         taken.bind(("127.0.0.1", port))
         taken.listen()
         with pytest.raises(PortUnavailable, match=f"127.0.0.1:{port}: Address already in use"):
-            check_port("127.0.0.1", port)
+            free_port("127.0.0.1", port)
 
 
 def test_an_address_that_was_just_left_is_free(port: int) -> None:
     with closing(socket.socket()) as left:
         left.bind(("127.0.0.1", port))
         left.listen()
-    check_port("127.0.0.1", port)
+    free_port("127.0.0.1", port)
     with closing(socket.socket()) as again:
         again.bind(("127.0.0.1", port))
         assert again.getsockname()[1] == port

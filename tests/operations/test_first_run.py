@@ -8,7 +8,7 @@ from drumbeat.domain import errors
 from drumbeat.domain.access import CredentialKind, Scope, fingerprint, read_credential
 from drumbeat.domain.account import Role
 from drumbeat.domain.calendar import format_delay
-from drumbeat.domain.errors import AlreadyExists, IncorrectValue, NotFound
+from drumbeat.domain.errors import AlreadyExists, IncorrectValue, Invalid, NotFound
 from drumbeat.domain.person import PersonKind
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.mail.session import Security
@@ -162,8 +162,16 @@ def test_a_revoked_key_is_revoked_and_an_unknown_one_not_found(database: Databas
         ({"port": 0}, "port"),
         ({"username": "ann", "password": "secret", "security": Security.NONE}, "security"),
         ({"username": "ann"}, "password"),
-        ({"sender_email": "nobody"}, "email"),
+        ({"sender_email": "nobody"}, "sender_email"),
         ({"sender_email": "jörg@tea.example"}, "sender_email"),
+        ({"sender_name": "Ann\r\nBcc: all@tea.example"}, "sender_name"),
+        ({"name": "Ann's\nmailbox"}, "name"),
+        ({"host": " "}, "host"),
+        ({"host": "mx.example\nx"}, "host"),
+        ({"host": "https://mx.example/"}, "host"),
+        ({"password": "secret"}, "username"),
+        ({"username": "ann\n", "password": "sec\nret"}, "password"),
+        ({"username": "a\nn", "password": "secret"}, "username"),
     ],
 )
 def test_a_mailbox_that_cannot_work_is_refused(
@@ -173,7 +181,7 @@ def test_a_mailbox_that_cannot_work_is_refused(
         **{"name": "", "sender_name": "A", "sender_email": "a@b.example", "host": "mx.example", "port": 587}  # type: ignore[arg-type]
         | changed
     )
-    with pytest.raises(IncorrectValue) as refused:
+    with pytest.raises(Invalid) as refused:
         database.transact(lambda tx: add_mailbox(tx, VAULT, made.account_id, 1, settings))
     assert refused.value.field == field
 

@@ -137,8 +137,12 @@ def _catalog(url: str) -> Catalog:
 
 
 def _lines(told: str) -> list[str]:
-    """Constraints may be written in any order, columns may not: `_SQLITE_CATALOG` lists those apart."""
-    return sorted(line.strip().rstrip(",") for line in told.split("\n"))
+    """Constraints may be written in any order, columns may not: `_SQLITE_CATALOG` lists those apart.
+
+    SQLite writes an added column in the line of the one before it.
+    """
+    lines = re.split(r"\n|, (?=\w+ (?:BIGINT|INTEGER|SMALLINT|BOOLEAN|TEXT|BLOB)\b)", told)
+    return sorted(line.strip().rstrip(",") for line in lines)
 
 
 _SQLITE_CATALOG = """

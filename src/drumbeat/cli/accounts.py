@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from drumbeat.cli.terminal import AccountOption, ActingOption, opened, pick_account, say, shown, transacted
+from drumbeat.cli.terminal import (
+    AccountOption,
+    ActingOption,
+    opened,
+    options_named,
+    pick_account,
+    say,
+    shown,
+    transacted,
+)
 from drumbeat.domain.account import Account, UnknownMeans, User
 from drumbeat.operations.accounts import change_account
 from drumbeat.store import accounts
@@ -52,7 +61,8 @@ def change(
     def work(tx: Tx, account_id: int, by: User) -> Account:
         return change_account(tx, replace(accounts.get_account(tx, account_id), **told), by.id)
 
-    _say(transacted(account, acting, work))
+    with options_named("name", "time_zone", "postal_address"):
+        _say(transacted(account, acting, work))
 
 
 def _say(account: Account) -> None:

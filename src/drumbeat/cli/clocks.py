@@ -42,7 +42,11 @@ def show() -> None:
 def read_length(text: str) -> timedelta:
     """A length such as 45s, 90m, 12h, 3d or 1w; IncorrectValue with the fix."""
     match = re.fullmatch(r"([0-9]{1,8})([smhdw])", text.strip())
-    length = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta()
-    if not timedelta() < length <= _LONGEST:
-        raise IncorrectValue(f"Write a number and s, m, h, d or w, such as 3d, not {text!r}.", field="time")
+    if match is None:
+        raise IncorrectValue(f"Write a whole number and s, m, h, d or w, such as 3d, not {text!r}.", field="time")
+    length = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if not length:
+        raise IncorrectValue("The clock moves forward only: write a number above 0.", field="time")
+    if length > _LONGEST:
+        raise IncorrectValue(f"It moves by at most {_LONGEST.days} days at a time.", field="time")
     return length

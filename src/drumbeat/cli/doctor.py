@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -9,7 +11,7 @@ import typer
 
 from drumbeat.cli.mailboxes import LINKS_FIX, trouble_of
 from drumbeat.cli.terminal import current_settings, in_one_line, say
-from drumbeat.domain.errors import DatabaseUnsafe, DrumbeatError, MasterKeyMissing, MasterKeyWrong, NotFound
+from drumbeat.domain.errors import DatabaseUnsafe, DrumbeatError, MasterKeyWrong, Misconfigured, NotFound
 from drumbeat.operations.mailboxes import server_of
 from drumbeat.settings import Settings
 from drumbeat.store import accounts, installation, mailboxes, migrate
@@ -17,7 +19,9 @@ from drumbeat.store.database import Database
 from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.promises import check_promises
-from drumbeat.wiring import read_master_keys
+from drumbeat.wiring import nothing_there, read_master_keys
+
+_LEAST_FREE = 50 * 10**6  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,7 @@ def examine(*, trouble_of_mailbox: Callable[[Vault, StoredMailbox], str | None])
         return
     yield Finding("configuration")
     yield _folder_kept(settings)
-    if settings.data.is_dir():
-        yield from _examine_database(settings, trouble_of_mailbox)
+    yield from _examine_database(settings, trouble_of_mailbox)
 
 
 def _folder_kept(settings: Settings) -> Finding:
@@ -73,6 +76,11 @@ def _folder_kept(settings: Settings) -> Finding:
         )
     if settings.data.stat().st_mode & 0o077:
         return Finding("data folder", "Others may look into it.", f"chmod 700 {settings.data}")
+    if not os.access(settings.data, os.W_OK | os.X_OK):
+        return Finding("data folder", f"{settings.data} cannot be written to.", "Let Drumbeat's user write there.")
+    free = shutil.disk_usage(settings.data).free
+    if free < _LEAST_FREE:
+        return Finding("data folder", f"Only {free // 10**6} MB are free on its disk.", "Make room.")
     return Finding("data folder")
 
 
@@ -80,9 +88,13 @@ def _examine_database(
     settings: Settings, trouble_of_mailbox: Callable[[Vault, StoredMailbox], str | None]
 ) -> Iterator[Finding]:
     try:
-        is_behind = migrate.pending(settings.database_url)
+        is_there = migrate.exists(settings.database_url)
+        is_behind = is_there and migrate.pending(settings.database_url)
     except DrumbeatError as error:
-        yield Finding("database", in_one_line(error), "Start it, or correct DRUMBEAT_DATABASE_URL.")
+        yield Finding("database", in_one_line(error))
+        return
+    if not is_there:
+        yield Finding("database", nothing_there(settings))
         return
     yield Finding("database")
     if is_behind:
@@ -103,7 +115,8 @@ def _promises(settings: Settings, database: Database) -> Finding:
     except DatabaseUnsafe as error:
         return Finding("database promises", error.detail)
     except DrumbeatError as error:
-        return Finding("database promises", in_one_line(error), "Let Drumbeat write to the database.")
+        fix = "Make room on its disk, and let Drumbeat's user write there."
+        return Finding("database promises", in_one_line(error), fix)
     return Finding(f"database promises ({', '.join(told)})")
 
 
@@ -121,9 +134,8 @@ def _examine_keys(
         vault = Vault(read_master_keys(settings, is_installed=True))
         with database.read() as snapshot:
             installation.hash_key(snapshot, vault)
-    except (MasterKeyMissing, MasterKeyWrong) as error:
-        fix = "Restore master.key from your backup, or set DRUMBEAT_MASTER_KEY."
-        yield Finding("master key", in_one_line(error), fix)
+    except Misconfigured as error:
+        yield Finding("master key", in_one_line(error))
         return
     yield Finding("master key")
     yield from _examine_mailboxes(settings, database, vault, trouble_of_mailbox)
@@ -136,7 +148,9 @@ def _examine_mailboxes(
     trouble_of_mailbox: Callable[[Vault, StoredMailbox], str | None],
 ) -> Iterator[Finding]:
     with database.read() as snapshot:
-        found = [m for a in accounts.list_accounts(snapshot) for m in mailboxes.list_all(snapshot, a.id)]
+        listed = [account.id for account in accounts.list_accounts(snapshot)]
+        found = [mailbox for id in listed for mailbox in mailboxes.list_all(snapshot, id)]
+        used = {(id, user.mailbox_id) for id in listed for user in accounts.list_users(snapshot, id) if user.is_active}
     if not found:
         yield Finding("mailboxes (none yet)")
     if settings.test_clock and any(not mailbox.is_catcher for mailbox in found):
@@ -148,9 +162,14 @@ def _examine_mailboxes(
         if not mailbox.is_active:
             yield Finding(f"{subject}, switched off")
             continue
+        if (mailbox.account_id, mailbox.id) not in used and mailbox.is_free:
+            yield Finding(f"{subject}, which nobody sends with")
+            continue
         try:
             trouble = trouble_of_mailbox(vault, mailbox)
         except (MasterKeyWrong, NotFound) as error:
             trouble = in_one_line(error)
-        fix = "Start `drumbeat serve`." if mailbox.is_catcher else "Correct the mailbox's server, login or password."
+        fix = f"Correct it with `drumbeat mailbox set {mailbox.id}`, or switch it off."
+        if mailbox.is_catcher:
+            fix = "Start `drumbeat serve`."
         yield Finding(subject, trouble, fix if trouble else None)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from drumbeat.cli.terminal import AccountOption, ActingOption, acting_user, opened, pick_account, say, shown
+from drumbeat.cli.terminal import (
+    AccountOption,
+    ActingOption,
+    acting_user,
+    opened,
+    options_named,
+    pick_account,
+    say,
+    shown,
+)
+from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import IncorrectValue, NotFound
 from drumbeat.domain.person import PersonKind, address_hash, normalize_email
 from drumbeat.domain.sequence import Sequence
@@ -119,7 +130,9 @@ def enroll_person(
             request = EnrollRequest(found.id, *whom)
             return enroll(tx, world.hash_key, account_id, actor_id, request, reenroll_after=None).id
 
-        enrollment_id = world.database.transact(work)
+        whom_given = "--email" if person is None else "--person"
+        with options_named("email", resource_id=whom_given, sequence_id="--sequence", actor_id="--as"):
+            enrollment_id = world.database.transact(work)
     say(f"Enrolled: enrollment {enrollment_id}.")
 
 
@@ -147,6 +160,6 @@ def _find_or_add_contact(tx: Tx, hash_key: bytes, account_id: int, actor_id: int
 
 def _person_key(text: str) -> tuple[PersonKind, int]:
     kind, _, id = text.partition(":")
-    if kind not in list(PersonKind) or not (id.isascii() and id.isdigit()):
+    if kind not in list(PersonKind) or not re.fullmatch(r"[0-9]{1,10}", id) or not 0 < int(id) <= LARGEST_ID:
         raise typer.BadParameter("Write KIND:ID, such as lead:7 or contact:12.", param_hint="--person")
     return PersonKind(kind), int(id)

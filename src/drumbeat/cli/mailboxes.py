@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,14 +13,26 @@ from drumbeat.cli.terminal import (
     ActingOption,
     acting_user,
     opened,
+    options_named,
     pick_account,
     say,
     show_table,
     shown,
     transacted,
 )
+from drumbeat.domain.account import LARGEST_ID
+from drumbeat.domain.errors import NotFound
 from drumbeat.mail.session import Checkup, Security, Server, Timeouts, check
-from drumbeat.operations.mailboxes import MailboxSettings, add_mailbox, lift_hold, server_of, switch_mailbox
+from drumbeat.operations.mailboxes import (
+    MailboxSettings,
+    add_mailbox,
+    change_mailbox,
+    lift_hold,
+    remove_mailbox,
+    server_of,
+    switch_mailbox,
+)
+from drumbeat.settings import text_in
 from drumbeat.store import accounts, mailboxes
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.transaction import Tx
@@ -27,7 +40,7 @@ from drumbeat.store.transaction import Tx
 app = typer.Typer(no_args_is_help=True, help="How users send.")
 PATIENCE = Timeouts(connect=10.0, session=20.0, command=10.0)
 LINKS_FIX = "Set DRUMBEAT_BASE_URL to the https:// address people reach Drumbeat at."
-MailboxId = Annotated[int, typer.Argument(metavar="ID")]
+MailboxId = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID)]
 
 
 @app.command("add")
@@ -45,10 +58,14 @@ def add_one(
     sender_name: Annotated[str | None, typer.Option("--from-name", help="Default: the user's name.")] = None,
     name: Annotated[str, typer.Option("--name", help="What you call it.")] = "",
     connections: Annotated[int, typer.Option("--connections", min=1, max=50, help="At once.")] = 4,
-    user: Annotated[int | None, typer.Option("--user", metavar="ID", help="Whose; default: the first admin.")] = None,
+    user: Annotated[
+        int | None, typer.Option("--user", metavar="ID", min=1, max=LARGEST_ID, help="Whose; default: the first admin.")
+    ] = None,
     account: AccountOption = None,
 ) -> None:
     """Connect a mailbox; its user sends with it from now on."""
+    if password_file is not None and username is None:
+        raise typer.BadParameter("A password needs --username beside it.", param_hint="--password-file")
     password = None if username is None else _ask_password(password_file)
     with opened() as world:
 
@@ -69,17 +86,86 @@ def add_one(
             is_testing = world.settings.test_clock
             return add_mailbox(tx, world.vault, account_id, owner.id, settings, test_clock=is_testing).id
 
-        mailbox_id = world.database.transact(work)
+        with _named():
+            mailbox_id = world.database.transact(work)
         trouble = world.settings.links_trouble
     say(f"Added mailbox {mailbox_id}. See whether it works: drumbeat mailbox test {mailbox_id}")
     if trouble is not None:
         say(f"{trouble} {LINKS_FIX}")
 
 
+def _named() -> AbstractContextManager[None]:
+    same = ("host", "port", "security", "username", "name")
+    return options_named(*same, sender_email="--from", sender_name="--from-name", password="--password-file")  # noqa: S106
+
+
 def _ask_password(file: Path | None) -> str:
     if file is not None:
-        return file.read_text().rstrip("\r\n")
+        return text_in(file, "--password-file")
     return str(typer.prompt("Password", hide_input=True, err=True))
+
+
+@app.command("set")
+def correct(
+    mailbox_id: MailboxId,
+    host: Annotated[str | None, typer.Option("--host", help="The outgoing mail server.")] = None,
+    sender_email: Annotated[
+        str | None, typer.Option("--from", metavar="ADDRESS", help="Letters come from here.")
+    ] = None,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535)] = None,
+    security: Annotated[Security | None, typer.Option("--security", help="How the connection is encrypted.")] = None,
+    username: Annotated[
+        str | None, typer.Option("--username", help="The password is asked for; empty: without a login.")
+    ] = None,
+    password: Annotated[bool, typer.Option("--password", help="Ask for a new password.")] = False,
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", exists=True, dir_okay=False, help="Instead of being asked.")
+    ] = None,
+    sender_name: Annotated[str | None, typer.Option("--from-name", help="As letters show it.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="What you call it.")] = None,
+    connections: Annotated[int | None, typer.Option("--connections", min=1, max=50, help="At once.")] = None,
+    account: AccountOption = None,
+    acting: ActingOption = None,
+) -> None:
+    """Correct what is named and leave the rest; what the mailbox's trouble blocked is tried again."""
+    given: dict[str, Any] = {
+        "host": host,
+        "sender_email": sender_email,
+        "port": port,
+        "security": security,
+        "sender_name": sender_name,
+        "name": name,
+        "connections": connections,
+    }
+    changes = {setting: value for setting, value in given.items() if value is not None}
+    if username == "":
+        changes |= {"username": None, "password": None}
+    elif password or password_file is not None or username is not None:
+        changes |= {} if username is None else {"username": username}
+        changes["password"] = _ask_password(password_file)
+    if not changes:
+        raise typer.BadParameter("Name at least one setting; see `drumbeat mailbox set --help`.")
+    with opened() as world:
+
+        def work(tx: Tx) -> None:
+            account_id = pick_account(tx, account)
+            by = acting_user(tx, account_id, acting)
+            change_mailbox(tx, world.vault, account_id, mailbox_id, changes, actor_id=by.id)
+
+        with _named():
+            world.database.transact(work)
+    say(f"Changed mailbox {mailbox_id}. See whether it works: drumbeat mailbox test {mailbox_id}")
+
+
+@app.command("remove")
+def remove(mailbox_id: MailboxId, account: AccountOption = None, acting: ActingOption = None) -> None:
+    """Take a mailbox away for good, with its login; running enrollments that sent from it block."""
+    left = transacted(
+        account, acting, lambda tx, account_id, by: remove_mailbox(tx, account_id, mailbox_id, actor_id=by.id)
+    )
+    say(f"Removed mailbox {mailbox_id}.")
+    for user in left:
+        say(f"{shown(user.name)} has no mailbox now: drumbeat mailbox add --user {user.id}")
 
 
 @app.command("list")
@@ -122,6 +208,8 @@ def try_one(mailbox_id: MailboxId, account: AccountOption = None) -> None:
     with opened() as world:
         with world.database.read() as snapshot:
             mailbox = mailboxes.get(snapshot, pick_account(snapshot, account), mailbox_id)
+        if mailbox.is_removed:
+            raise NotFound(f"There is no mailbox {mailbox_id}.")
         server = server_of(world.vault, mailbox)
     trouble = trouble_of(server)
     if trouble is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import typer
@@ -55,5 +56,6 @@ app.add_typer(clocks.app, name="clock")
 
 
 def main() -> None:
-    """Run the program."""
+    """Run the program; what it writes (databases, keys, exported people) is for its owner's eyes."""
+    os.umask(0o077)
     app()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from typing import IO
 
 import structlog
 import typer
@@ -17,7 +17,7 @@ from drumbeat.cli.terminal import current_settings, opened, say, start_logging
 from drumbeat.cli.welcome import forget_first_run, greet, greet_again, refresh_first_run, write_first_run
 from drumbeat.domain.errors import Misconfigured
 from drumbeat.http.app import make_app
-from drumbeat.http.server import PortUnavailable, check_port
+from drumbeat.http.server import free_port
 from drumbeat.http.server import serve as serve_http
 from drumbeat.mail.catcher import HOST, Catcher
 from drumbeat.operations.accounts import hash_password, new_secret
@@ -26,7 +26,7 @@ from drumbeat.operations.mailboxes import move_catchers
 from drumbeat.settings import Settings
 from drumbeat.store import migrate as migrations
 from drumbeat.store.transaction import Tx
-from drumbeat.wiring import World
+from drumbeat.wiring import World, make_folder
 from drumbeat.worker import GRACE, Worker
 
 _AFTER_A_DEFECT = 5.0  # seconds until a worker that failed is started anew
@@ -48,7 +48,7 @@ def serve() -> None:
     start_logging(settings.log_level)
     with ExitStack() as stack:
         stack.enter_context(_alone_with_file(settings))
-        world = stack.enter_context(opened(settings))
+        world = stack.enter_context(opened(settings, create=True))
         catcher = stack.enter_context(Catcher(now=lambda: _now(world)))
         made = _first_run(world, catcher.port)
         catches = world.database.transact(lambda tx: move_catchers(tx, HOST, catcher.port)) > 0
@@ -65,18 +65,7 @@ def serve() -> None:
 
 def _listening(settings: Settings) -> Settings:
     """The settings with the port there will be; Misconfigured if it is taken."""
-    if settings.port == 0:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as found:
-            found.bind((settings.host, 0))
-            return settings.at_port(found.getsockname()[1])
-    try:
-        check_port(settings.host, settings.port)
-    except PortUnavailable as error:
-        raise Misconfigured(
-            f"{error.detail} Stop what listens there, or set DRUMBEAT_PORT (0 takes a free one) or DRUMBEAT_HOST."
-        ) from None
-    return settings
+    return settings.at_port(free_port(settings.host, settings.port))
 
 
 @contextmanager
@@ -85,8 +74,8 @@ def _alone_with_file(settings: Settings) -> Iterator[None]:
     if not settings.database_url.startswith("sqlite"):
         yield
         return
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (settings.data / "serve.lock").open("a") as lock:
+    make_folder(settings)
+    with _lock_file(settings) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -94,6 +83,15 @@ def _alone_with_file(settings: Settings) -> Iterator[None]:
                 f"Another `drumbeat serve` runs on {settings.data}; stop it, or set DRUMBEAT_DATA."
             ) from None
         yield
+
+
+def _lock_file(settings: Settings) -> IO[str]:
+    try:
+        return (settings.data / "serve.lock").open("a")
+    except OSError as error:
+        raise Misconfigured(
+            f"DRUMBEAT_DATA: {settings.data} cannot be written to: {error.strerror}. Name a folder that can."
+        ) from None
 
 
 def _now(world: World) -> datetime:
@@ -179,7 +177,7 @@ def work() -> None:
 def migrate() -> None:
     """Bring the database to this version's schema."""
     settings = current_settings()
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(settings)
     is_behind = migrations.pending(settings.database_url)
     migrations.upgrade(settings.database_url)
     now_at = migrations.current(settings.database_url)

@@ -19,6 +19,7 @@ from drumbeat.cli.terminal import (
     shown,
     transacted,
 )
+from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.timeline import Hold, Lifter, Stage
 from drumbeat.operations.doubts import count_as_not_sent, count_as_sent, send_again
@@ -35,7 +36,7 @@ _WHO = {
     Lifter.ADMIN: "an admin",
     Lifter.SERVER: "the mail server, by answering",
 }
-EnrollmentId = Annotated[int, typer.Argument(metavar="ENROLLMENT")]
+EnrollmentId = Annotated[int, typer.Argument(metavar="ENROLLMENT", min=1, max=LARGEST_ID)]
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    enrollment_id: Annotated[int | None, typer.Argument(metavar="[ENROLLMENT]")] = None,
+    enrollment_id: Annotated[int | None, typer.Argument(metavar="[ENROLLMENT]", min=1, max=LARGEST_ID)] = None,
     account: AccountOption = None,
 ) -> None:
     """Show what waits and what is stuck; with an enrollment's id, explain that one."""

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from drumbeat.cli.terminal import AccountOption, opened, pick_account, say, show_table
+from drumbeat.domain.account import LARGEST_ID
 from drumbeat.operations import tasks as operations
 from drumbeat.store import tasks
 
 app = typer.Typer(no_args_is_help=True, help="Tasks that sequences opened.")
 _PAGE = 500
-TaskId = Annotated[int, typer.Argument(metavar="TASK", help="The task's id.")]
+TaskId = Annotated[int, typer.Argument(metavar="TASK", min=1, max=LARGEST_ID, help="The task's id.")]
 
 
 @app.command("list")

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from drumbeat.domain.account import Role, User
+from drumbeat.domain.account import LARGEST_ID, Role, User
 from drumbeat.domain.errors import (
     DrumbeatError,
     IncorrectValue,
@@ -26,17 +26,21 @@ from drumbeat.domain.errors import (
     NotFound,
     Refused,
 )
-from drumbeat.settings import Settings
+from drumbeat.settings import Settings, trouble_with
 from drumbeat.store import accounts
 from drumbeat.store.transaction import Snapshot, Tx
 from drumbeat.wiring import World, open_world
 
 T = TypeVar("T")
 AccountOption = Annotated[
-    int | None, typer.Option("--account", metavar="ID", help="The account; needed where there are several.")
+    int | None,
+    typer.Option("--account", metavar="ID", min=1, max=LARGEST_ID, help="The account; needed where there are several."),
 ]
 ActingOption = Annotated[
-    int | None, typer.Option("--as", metavar="USER", help="Who does it; default: the account's first admin.")
+    int | None,
+    typer.Option(
+        "--as", metavar="USER", min=1, max=LARGEST_ID, help="Who does it; default: the account's first admin."
+    ),
 ]
 _WIDE: Final = 200  # columns where nobody looks: a pipe gets every row on one line
 
@@ -81,20 +85,32 @@ def current_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        named = "_".join(str(part) for part in first["loc"])
-        variable = f"DRUMBEAT_{named.upper()}: " if named else ""
-        raise Misconfigured(f"{variable}{first['msg'].removeprefix('Value error, ')}.") from None
+        raise Misconfigured(trouble_with(error.errors()[0])) from None
 
 
 @contextmanager
-def opened(settings: Settings | None = None) -> Iterator[World]:
-    """The world, open until the block ends."""
-    world = open_world(settings or current_settings())
+def opened(settings: Settings | None = None, *, create: bool = False) -> Iterator[World]:
+    """The world, open until the block ends; only with `create` is one made where there is none."""
+    world = open_world(settings or current_settings(), create=create)
     try:
         yield world
     finally:
         world.close()
+
+
+@contextmanager
+def options_named(*same: str, **others: str) -> Iterator[None]:
+    """Complaints about these fields name the option that gave them: `time_zone` is --time-zone, others as told."""
+    names = {field: f"--{field.replace('_', '-')}" for field in same} | others
+    try:
+        yield
+    except Invalid as error:
+        error.field = names.get(error.field or "", error.field)
+        raise
+    except InvalidMany as error:
+        for each in error.errors:
+            each.field = names.get(each.field or "", each.field)
+        raise
 
 
 def pick_account(snapshot: Snapshot, asked: int | None) -> int:
@@ -103,10 +119,7 @@ def pick_account(snapshot: Snapshot, asked: int | None) -> int:
         return accounts.get_account(snapshot, asked).id
     found = accounts.list_accounts(snapshot)
     if not found:
-        raise NotFound(
-            "There is no account yet. Run `drumbeat serve` for a sample, or"
-            " `drumbeat user add --admin --account-name NAME` for your own."
-        )
+        raise NotFound("There is no account yet. Make one: `drumbeat user add --admin --account-name NAME`.")
     if len(found) > 1:
         listed = ", ".join(f"{account.id} ({account.name})" for account in found)
         raise IncorrectValue(f"Name one of the accounts: {listed}.", field="--account")

@@ -13,13 +13,14 @@ from drumbeat.cli.terminal import (
     ActingOption,
     acting_user,
     opened,
+    options_named,
     pick_account,
     say,
     show_table,
     transacted,
 )
 from drumbeat.domain.access import CredentialKind, Scope
-from drumbeat.domain.account import Role, User
+from drumbeat.domain.account import LARGEST_ID, Role, User
 from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.person import address_key
 from drumbeat.operations.accounts import (
@@ -33,12 +34,14 @@ from drumbeat.operations.accounts import (
     new_secret,
     revoke,
 )
+from drumbeat.settings import text_in
 from drumbeat.store import accounts, credentials
 from drumbeat.store.stamps import instant_or_none
 from drumbeat.store.transaction import Tx
 
 user_app = typer.Typer(no_args_is_help=True, help="Who works here.")
 key_app = typer.Typer(no_args_is_help=True, help="Tokens and API keys.")
+IdArgument = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID)]
 _SCOPES = ", ".join([*Scope, "sequences:*", "*"])
 
 
@@ -63,10 +66,15 @@ def add_one(
     """Add a user; without --password-file they get a password, which is shown once."""
     if account_name is not None and not admin:
         raise typer.BadParameter("A new account begins with an admin: add --admin.", param_hint="--account-name")
-    made_up = None if password_file else new_secret()
-    password = made_up or password_file.read_text().strip()  # type: ignore[union-attr]
-    new = NewUser(name, email, Role.ADMIN if admin else Role.AGENT, time_zone, hash_password(password))
-    with opened() as world:
+    if postal_address is not None and account_name is None:
+        raise typer.BadParameter(
+            "It is the new account's: add --account-name, or use `drumbeat account set`.", param_hint="--postal-address"
+        )
+    password = new_secret() if password_file is None else text_in(password_file, "--password-file")
+    with options_named(password="--password-file"):  # noqa: S106 - an option's name
+        password_hash = hash_password(password)
+    new = NewUser(name, email, Role.ADMIN if admin else Role.AGENT, time_zone, password_hash)
+    with opened(create=account_name is not None) as world:
 
         def work(tx: Tx) -> tuple[int, int, bool]:
             if account_name is not None:
@@ -77,12 +85,13 @@ def add_one(
             is_known = accounts.find_login(tx, address_key(email)) is not None
             return account_id, add_user(tx, account_id, new, actor_id).id, is_known
 
-        account_id, user_id, is_known = world.database.transact(work)
+        with options_named("email", "name", "time_zone", "account_name", "postal_address"):
+            account_id, user_id, is_known = world.database.transact(work)
     say(f"Added user {user_id} to account {account_id}.")
     if is_known:
         say("They sign in with the password they have already.")
-    elif made_up:
-        say(f"Password, shown this once: {made_up}")
+    elif password_file is None:
+        say(f"Password, shown this once: {password}")
 
 
 @user_app.command("list")
@@ -96,7 +105,7 @@ def list_all(account: AccountOption = None) -> None:
 
 @user_app.command("deactivate")
 def deactivate_one(
-    user_id: Annotated[int, typer.Argument(metavar="ID")],
+    user_id: IdArgument,
     account: AccountOption = None,
     acting: ActingOption = None,
 ) -> None:
@@ -107,7 +116,7 @@ def deactivate_one(
 
 @user_app.command("activate")
 def activate_one(
-    user_id: Annotated[int, typer.Argument(metavar="ID")],
+    user_id: IdArgument,
     account: AccountOption = None,
     acting: ActingOption = None,
 ) -> None:
@@ -123,7 +132,9 @@ def add_key(
         CredentialKind | None, typer.Option("--kind", help="dbt, a token for /v2, or dbk, an API key.")
     ] = None,
     name: Annotated[str, typer.Option("--name", help="What it is for.")] = "Command line",
-    user: Annotated[int | None, typer.Option("--user", metavar="ID", help="Whose; default: the first admin.")] = None,
+    user: Annotated[
+        int | None, typer.Option("--user", metavar="ID", min=1, max=LARGEST_ID, help="Whose; default: the first admin.")
+    ] = None,
     days: Annotated[int | None, typer.Option("--days", min=1, max=3650, help="How long it holds.")] = None,
     account: AccountOption = None,
 ) -> None:
@@ -139,7 +150,8 @@ def add_key(
         until = None if days is None else tx.now + timedelta(days=days)
         return mint(tx, account_id, chosen, owner.id, scopes, name=name, secret=secret, expires_at=until)
 
-    say(transacted(account, user, work))
+    with options_named("name", scopes="--scope", user="--user"):
+        say(transacted(account, user, work))
 
 
 @key_app.command("list")
@@ -159,7 +171,7 @@ def list_keys(account: AccountOption = None) -> None:
 
 @key_app.command("revoke")
 def revoke_key(
-    key_id: Annotated[int, typer.Argument(metavar="ID")],
+    key_id: IdArgument,
     account: AccountOption = None,
     acting: ActingOption = None,
 ) -> None:

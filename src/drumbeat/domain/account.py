@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+LARGEST_ID: Final = 2**31 - 1
+"""Ids are per account, and go from 1 to this on both databases."""
 
 
 class Role(StrEnum):

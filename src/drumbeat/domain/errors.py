@@ -41,7 +41,9 @@ DrumbeatError
 |   `-- TestClockRefused
 `-- Unavailable                  the world is in the way; trying again later may work
     |-- DatabaseBusy
-    `-- DatabaseUnwritable
+    |-- DatabaseUnreachable
+    |-- DatabaseUnwritable
+    `-- DatabaseDamaged          the operator's to mend, all the same
 """
 
 from __future__ import annotations
@@ -251,5 +253,13 @@ class DatabaseBusy(Unavailable):
     """The database is busy."""
 
 
+class DatabaseUnreachable(Unavailable):
+    """The database cannot be reached."""
+
+
 class DatabaseUnwritable(Unavailable):
     """The database cannot be written: it is read-only or full."""
+
+
+class DatabaseDamaged(Unavailable):
+    """The database's file is damaged, or no SQLite database; restore it from your backup."""

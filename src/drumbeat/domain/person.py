@@ -108,6 +108,14 @@ def _validated_email(text: str) -> str:
         raise IncorrectValue(str(error), field="email") from None
 
 
+NOT_MAILABLE = "Few mail servers take an address with other letters than ASCII's before the @."
+
+
+def is_mailable(email: str) -> bool:
+    """Whether letters can be sent to a valid address; NOT_MAILABLE says why not."""
+    return email.rpartition("@")[0].isascii()
+
+
 def normalize_phone(text: str) -> str:
     """The number in E.164 (+15551234567); IncorrectValue on `phone` if it is none with a country code."""
     text = text.strip()

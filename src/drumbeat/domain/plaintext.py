@@ -1,4 +1,4 @@
-"""The text of an HTML letter for those who read no HTML, and text made one line."""
+"""The text of an HTML letter for those who read no HTML."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from html.parser import HTMLParser
 from typing import Final
 
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _SPACE: Final = re.compile(r"\s+")
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 _DECLARATION: Final = re.compile(r"<[!?][^<>]*>")
@@ -20,11 +19,6 @@ _LINES: Final = frozenset({
 })
 # fmt: on
 _PARAGRAPHS: Final = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6"])
-
-
-def one_line(text: str) -> str:
-    """The text without its line ends and other control characters: each run of them is one space."""
-    return _CONTROLS.sub(" ", text).strip()
 
 
 def plain_text(html: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from liquid.expression import Expression
 
 from drumbeat.domain.dialect import HTML, TEXT, MergeLanguage, check_marks
 from drumbeat.domain.errors import MissingTags, TemplateFails, TemplateSyntax
+from drumbeat.domain.line import one_line
 from drumbeat.domain.merge import (
     LOOP_LIMIT,
     ROOTS,
@@ -34,13 +36,17 @@ from drumbeat.domain.merge import (
     split_tag,
     tag_path,
 )
-from drumbeat.domain.plaintext import one_line, plain_text
+from drumbeat.domain.plaintext import plain_text
 
 OUTPUT_LIMIT: Final = 1_000_000
 SOURCE_LIMIT: Final = 200_000
 
 Scalar = str | int | float | bool
 Frozen = dict[str, Scalar | list[Scalar]]
+
+
+# What an attachment may be, in lower case; messages and multiparts may not travel as base64.
+CONTENT_TYPE: Final = re.compile(r"(?!message/|multipart/)([a-z0-9][a-z0-9.+-]*)/([a-z0-9][a-z0-9.+-]*)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ class MailboxState:
     held_until: datetime | None = None
     hold_reason: FailureReason | None = None
     hold_detail: str | None = None
+    is_removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,8 @@ def _hold_of_sender(around: Circumstances, since: datetime, now: datetime) -> Ho
         return _disabled(Binding.NO_MAILBOX, since, Lifter.USER, sentence)
     if not mailbox.is_active:
         sentence = "The mailbox is switched off. Switch it on to send."
+        if mailbox.is_removed:
+            sentence = "The mailbox that this thread began with was removed. Finish it, and enroll anew."
         return _disabled(Binding.MAILBOX_OFF, since, Lifter.USER, sentence)
     if mailbox.hold_reason is not None:
         sentence = f"The mailbox is held: {mailbox.hold_detail or f'{mailbox.hold_reason}.'}"

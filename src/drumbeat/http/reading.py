@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar.exceptions import HTTPException
 
+from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import (
     BlankField,
     IncorrectValue,
@@ -27,7 +28,6 @@ from drumbeat.http.parts import AnyRequest
 
 T = TypeVar("T")
 Word = TypeVar("Word", bound=StrEnum)
-LARGEST_ID = 2**31 - 1
 _MOST_COMPLAINTS = 20
 _MOST_PARAMETERS = 50
 _DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import resource
 import signal
 import socket
@@ -16,7 +17,7 @@ from litestar import Litestar
 
 from drumbeat.domain.errors import PortUnavailable
 
-__all__ = ["PortUnavailable", "Served", "check_port", "serve"]
+__all__ = ["PortUnavailable", "Served", "free_port", "serve"]
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _HEADERS_WITHIN_MS = 15_000  # a client that sends its headers slower than this is dropped
@@ -37,19 +38,28 @@ def serve(
     `on_start` is called once the address is ours, `on_stop` when the last request is done: start and stop
     the worker there. Raises PortUnavailable.
     """
-    check_port(host, port)
+    free_port(host, port)
     asyncio.run(_serve(Served(app, host, port), on_start, on_stop))
 
 
-def check_port(host: str, port: int) -> None:
-    """Raise PortUnavailable unless the address can be listened on; granian itself shares a taken port."""
+def free_port(host: str, port: int) -> int:
+    """The port, or a free one for 0; PortUnavailable if it cannot be listened on: granian shares a taken port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_STREAM)) as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             tried.bind((host, port))
         except OSError as error:
-            raise PortUnavailable(f"{host}:{port}: {error.strerror or error}.") from None
+            raise PortUnavailable(f"{host}:{port}: {error.strerror or error}. {_fix(error)}") from None
+        return int(tried.getsockname()[1])
+
+
+def _fix(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "DRUMBEAT_HOST is an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them."
+    if error.errno == errno.EACCES:
+        return "Set DRUMBEAT_PORT to 1024 or above."
+    return "Stop what listens there, or set DRUMBEAT_PORT (0 takes a free one) or DRUMBEAT_HOST."
 
 
 class Served:

@@ -22,7 +22,9 @@ from email_validator import EmailSyntaxError
 from email_validator.syntax import validate_email_domain_name
 
 from drumbeat.domain.errors import Unsendable
-from drumbeat.domain.template import Rendered
+from drumbeat.domain.line import one_line
+from drumbeat.domain.person import NOT_MAILABLE, is_mailable
+from drumbeat.domain.template import CONTENT_TYPE, Rendered
 from drumbeat.domain.unsubscribe import Footer, header_values
 
 COMPOSER: Final = 1
@@ -35,14 +37,12 @@ _LONGEST_LOCAL: Final = 64
 _LONGEST_ADDRESS: Final = 254
 _MOST_REFERENCES: Final = 20
 
-_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _ADDRESS: Final = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 )
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,250}>")
-_CONTENT_TYPE: Final = re.compile(r"([a-z0-9][a-z0-9.+-]*)/([a-z0-9][a-z0-9.+-]*)")
 _HEADER_NAME: Final = re.compile(rb"^(?![ \t])[^:\r\n]*", re.MULTILINE)
 _REPLY_MARK: Final = re.compile(r"(?:\s*re(?:\[\d+\])?\s*:)*\s*", re.IGNORECASE)
 _BODY_END: Final = re.compile(r"</body\s*>|</html\s*>", re.IGNORECASE)
@@ -97,12 +97,10 @@ def compile_skeleton(has_html: bool, attachments: tuple[tuple[str, str, bytes], 
 
 
 def _attachment(name: str, content_type: str, content: bytes) -> bytes:
-    match = _CONTENT_TYPE.fullmatch(content_type.lower())
+    match = CONTENT_TYPE.fullmatch(content_type.lower())
     kind, subtype = match.groups() if match else ("application", "octet-stream")
-    if kind in ("message", "multipart"):  # neither may be base64
-        kind, subtype = "application", "octet-stream"
     part = EmailMessage(policy=SMTP)
-    filename = re.sub(r"[/\\]", "_", _clean(name)) or "attachment"
+    filename = re.sub(r"[/\\]", "_", one_line(name)) or "attachment"
     params = {"charset": "utf-8"} if kind == "text" and _is_utf8(content) else None
     part.set_content(content, kind, subtype, cte="base64", disposition="attachment", filename=filename, params=params)
     del part["MIME-Version"]
@@ -155,7 +153,7 @@ def _headers(letter: Letter) -> list[tuple[str, str]]:
         ("Date", _date(letter.date)),
         ("From", _mailbox(letter.sender_name, letter.sender_email, "sender")),
         ("To", _mailbox(letter.recipient_name, letter.recipient_email, "recipient")),
-        ("Subject", _phrase(_clean(letter.subject), "Subject")),
+        ("Subject", _phrase(one_line(letter.subject), "Subject")),
         ("Message-ID", _id(letter.message_id, "message_id")),
     ]
     if letter.in_reply_to is not None:
@@ -178,7 +176,7 @@ def _date(date: datetime) -> str:
 def _mailbox(name: str, email: str, field: str) -> str:
     """Name and address as a header shows them; the sender's are asked for with every letter."""
     address = ascii_address(email, field)
-    name = " ".join(_clean(name).split())
+    name = " ".join(one_line(name).split())
     if not name:
         return address
     if name.isascii() and "=?" not in name and len(name) <= _LONGEST_PHRASE:
@@ -199,16 +197,16 @@ def ascii_address(email: str, field: str) -> str:
         except EmailSyntaxError as error:
             raise Unsendable(str(error), field=field) from error
         email = f"{local}@{domain}"
-    if not local.isascii():
-        raise Unsendable("it has letters before the @ that few mail servers take; ASCII is needed", field=field)
+    if not is_mailable(email):
+        raise Unsendable(NOT_MAILABLE, field=field)
     if not _ADDRESS.fullmatch(email) or len(local) > _LONGEST_LOCAL or len(email) > _LONGEST_ADDRESS:
-        raise Unsendable("not an e-mail address", field=field)
+        raise Unsendable("It is not an e-mail address.", field=field)
     return email
 
 
 def _id(text: str, field: str) -> str:
     if not _MESSAGE_ID.fullmatch(text):
-        raise Unsendable("not a Message-ID", field=field)
+        raise Unsendable("It is not a Message-ID.", field=field)
     return text
 
 
@@ -216,10 +214,6 @@ def _references(ids: tuple[str, ...]) -> str:
     if len(ids) > _MOST_REFERENCES:
         ids = (ids[0], *ids[1 - _MOST_REFERENCES :])
     return _folded(" ".join(_id(text, "references") for text in ids), len("References: "))
-
-
-def _clean(text: str) -> str:
-    return (text if text.isprintable() else _CONTROLS.sub(" ", text)).strip()
 
 
 def _phrase(text: str, header: str) -> str:

@@ -16,12 +16,14 @@ from drumbeat.domain.account import Account, Role, User, UserStatus
 from drumbeat.domain.calendar import zone_named
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.errors import AlreadyExists, IncorrectValue, NotFound
+from drumbeat.domain.line import check_line
 from drumbeat.domain.person import address_key, normalize_email
 from drumbeat.operations.healing import release
 from drumbeat.store import accounts, credentials, events
 from drumbeat.store.transaction import Tx
 
 SHORTEST_PASSWORD = 10
+_MOST_ADDRESS_LINES = 10
 
 
 def new_secret() -> str:
@@ -51,12 +53,19 @@ def password_matches(password: str, stored: str) -> bool:
 
 def create_account(tx: Tx, name: str, *, time_zone: str = "UTC", postal_address: str | None = None) -> Account:
     """A new tenant; IncorrectValue names the field that is not acceptable."""
-    if not name.strip():
-        raise IncorrectValue("Give the account a name.", field="account_name")
+    name = check_line(name, "account_name")
     zone_named(time_zone)
-    account = accounts.add_account(tx, name.strip(), time_zone, postal_address)
+    account = accounts.add_account(tx, name, time_zone, _checked_address(postal_address))
     _journal(tx, account.id, "account_created", account.id, None, subject="account")
     return account
+
+
+def _checked_address(postal_address: str | None) -> str | None:
+    """The lines of a postal address, or None."""
+    lines = [check_line(line, "postal_address", blank=True) for line in (postal_address or "").splitlines()]
+    if len(lines) > _MOST_ADDRESS_LINES:
+        raise IncorrectValue(f"Write at most {_MOST_ADDRESS_LINES} lines.", field="postal_address")
+    return "\n".join(filter(None, lines)) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,7 @@ def add_user(tx: Tx, account_id: int, new: NewUser, actor_id: int | None = None)
     user = accounts.add_user(
         tx,
         account_id,
-        name=new.name.strip() or email,
+        name=check_line(new.name, "name", blank=True) or email,
         email=email,
         role=new.role,
         time_zone=new.time_zone,
@@ -101,10 +110,10 @@ def _login(tx: Tx, email: str, password_hash: str | None) -> int | None:
 def change_account(tx: Tx, account: Account, actor_id: int | None = None) -> Account:
     """Store an account's settings; what waited for sequences to be switched on, or for values, goes on."""
     before = accounts.get_account(tx, account.id)
+    name, address = check_line(account.name, "name"), _checked_address(account.postal_address)
+    account = replace(account, name=name, postal_address=address)
     if account == before:
         return before
-    if not account.name.strip():
-        raise IncorrectValue("Give the account a name.", field="name")
     zone_named(account.time_zone)
     accounts.save_account(tx, account)
     changed = [each.name for each in fields(account) if getattr(account, each.name) != getattr(before, each.name)]
@@ -161,7 +170,8 @@ def mint(
     if not accounts.get_user(tx, account_id, user_id).is_active:
         raise IncorrectValue("Name an active user.", field="user")
     if not scopes:
-        raise IncorrectValue("Give it at least one scope.", field="scope")
+        raise IncorrectValue("Give it at least one scope.", field="scopes")
+    name = check_line(name, "name")
     id = credentials.reserve_id(tx, account_id)
     text = write_credential(kind, account_id, id, secret)
     credential = Credential(account_id, id, kind, user_id, frozenset(scopes), expires_at)

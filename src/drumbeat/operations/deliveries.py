@@ -32,10 +32,9 @@ from drumbeat.domain.machine import decide
 from drumbeat.operations.changes import Change, store
 from drumbeat.operations.dispatch import LEASE, ClaimedLetter
 from drumbeat.operations.letters import lacks_less
-from drumbeat.operations.mailboxes import held_again
+from drumbeat.operations.mailboxes import hold_mailbox
 from drumbeat.store import accounts, deliveries, due, enrollments, lanes, mailboxes, people, unsubscribes
 from drumbeat.store.deliveries import Delivery, Key, Settled
-from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.stamps import from_stamp
 from drumbeat.store.transaction import Tx
 
@@ -276,7 +275,7 @@ def _note_mailbox(tx: Tx, account_id: int, mailbox_id: int, troubles: Sequence[V
         return
     for verdict in troubles:
         if verdict.reason in _HOLDS_MAILBOX:
-            _hold_mailbox(tx, mailbox, verdict, verdict.reason)
+            hold_mailbox(tx, mailbox, verdict.reason, verdict.detail)
             return
     if delivered:
         if mailbox.hold_count or mailbox.held_until is not None:
@@ -286,15 +285,7 @@ def _note_mailbox(tx: Tx, account_id: int, mailbox_id: int, troubles: Sequence[V
     retried = next((verdict for verdict in troubles if verdict.kind is Kind.RETRY), None)
     if retried is not None and (mailbox.held_until is None or mailbox.held_until <= tx.now):
         is_repeated = mailbox.hold_count >= _REPEATED
-        _hold_mailbox(tx, mailbox, retried, retried.if_repeated if is_repeated else None)
-
-
-def _hold_mailbox(tx: Tx, mailbox: StoredMailbox, verdict: Verdict, reason: FailureReason | None) -> None:
-    since = tx.now if reason else None
-    held = replace(mailbox, held_since=since, hold_reason=reason, hold_detail=verdict.detail)
-    held = held_again(held, tx.now)
-    mailboxes.save_hold(tx, held)
-    lanes.hold(tx, mailbox.account_id, mailbox.id, since or held.held_until)
+        hold_mailbox(tx, mailbox, retried.if_repeated if is_repeated else None, retried.detail)
 
 
 def renew_leases(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: str) -> None:

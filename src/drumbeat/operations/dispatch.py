@@ -244,6 +244,7 @@ def state_of(mailbox: StoredMailbox | None) -> MailboxState | None:
         held_until=mailbox.held_until,
         hold_reason=None if mailbox.hold_reason is None else FailureReason(mailbox.hold_reason),
         hold_detail=mailbox.hold_detail,
+        is_removed=mailbox.is_removed,
     )
 
 

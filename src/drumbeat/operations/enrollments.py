@@ -18,7 +18,7 @@ from drumbeat.domain.errors import (
 )
 from drumbeat.domain.happening import FinishRequested, Resumed
 from drumbeat.domain.machine import decide, start
-from drumbeat.domain.person import Person, PersonKind
+from drumbeat.domain.person import NOT_MAILABLE, Person, PersonKind, is_mailable
 from drumbeat.domain.sequence import Sequence as SequenceSettings
 from drumbeat.domain.sequence import SequenceStatus, Version
 from drumbeat.domain.variant import Variant, choose_variant
@@ -137,6 +137,8 @@ def _check_person(tx: Tx, account_id: int, person: Person, version: Version) -> 
         if version.has_letters:
             detail = f"The {person.kind} has no e-mail address, and the sequence sends e-mails."
             raise IncorrectValue(detail, field="resource_id")
+    elif version.has_letters and not is_mailable(person.email or ""):
+        raise IncorrectValue(NOT_MAILABLE, field="resource_id")
     elif unsubscribes.is_suppressed(tx, account_id, person.address_hash):
         raise IncorrectValue(f"The {person.kind} unsubscribed or is suppressed.", field="resource_id")
 

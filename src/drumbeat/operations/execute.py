@@ -18,7 +18,15 @@ from drumbeat.domain.errors import (
     SequencesDisabled,
     VariantUnavailable,
 )
-from drumbeat.domain.person import Person, PersonKind, address_hash, normalize_email, normalize_phone
+from drumbeat.domain.person import (
+    NOT_MAILABLE,
+    Person,
+    PersonKind,
+    address_hash,
+    is_mailable,
+    normalize_email,
+    normalize_phone,
+)
 from drumbeat.domain.sequence import Sequence as SequenceSettings
 from drumbeat.domain.sequence import SequenceStatus, Version
 from drumbeat.domain.variant import Variant
@@ -171,6 +179,8 @@ def _read(
         results.append(result)
         try:
             email = normalize_email(contact.email)
+            if not is_mailable(email):
+                raise IncorrectValue(NOT_MAILABLE, field="email")
             phone = normalize_phone(contact.phone) if contact.phone and contact.phone.strip() else None
         except IncorrectValue as error:
             result.status, result.reason = ContactStatus.INVALID, f"{error.field}: {error.detail}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import partial
 
 from drumbeat.domain.account import User
-from drumbeat.domain.person import Person, address_hash, address_key
+from drumbeat.domain.person import NOT_MAILABLE, Person, address_hash, address_key, is_mailable
 from drumbeat.domain.sequence import Sequence as LiveSequence
 from drumbeat.domain.sequence import SequenceStatus, Split, Step, Version
 from drumbeat.operations import sequences as changing
@@ -355,7 +355,8 @@ def _person_changes(snapshot: Snapshot, account_id: int, desired: DesiredPerson,
     hashed = address_hash(hash_key, account_id, desired.email)
     person = people.find_by_address(snapshot, account_id, desired.kind, hashed)
     if person is None:
-        yield Change(f"add {desired.kind} {desired.email}", carry_out=partial(_add_person, desired))
+        warnings = () if is_mailable(desired.email) else (NOT_MAILABLE,)
+        yield Change(f"add {desired.kind} {desired.email}", warnings, partial(_add_person, desired))
         return
     before, after = _fields_of(person), _filled(_fields_of(person), desired)
     changed = [each.name for each in fields(before) if getattr(before, each.name) != getattr(after, each.name)]

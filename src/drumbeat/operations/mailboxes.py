@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
+from drumbeat.domain.account import User
 from drumbeat.domain.delivery import FailureReason
-from drumbeat.domain.errors import IncorrectValue, TestClockRefused, Unsendable
+from drumbeat.domain.errors import IncorrectValue, NotFound, TestClockRefused
+from drumbeat.domain.line import check_line
 from drumbeat.domain.person import normalize_email
 from drumbeat.mail.compose import ascii_address
 from drumbeat.mail.session import Security, Server
@@ -16,6 +21,18 @@ from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.transaction import Tx
 
+_HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+")
+_CHANGEABLE = (
+    "name",
+    "sender_name",
+    "sender_email",
+    "host",
+    "port",
+    "security",
+    "username",
+    "sealed_password",
+    "connections",
+)
 _LONGEST_WAIT = timedelta(hours=1)
 _LONGEST_COUNT = 10
 # What another mailbox may cure: none was there or it was off, or the one before was held.
@@ -54,11 +71,12 @@ def add_mailbox(
     still follows it would write to people at the wrong time.
     """
     accounts.get_user(tx, account_id, user_id)
+    checked = _checked(vault, account_id, settings)
     if test_clock and not settings.is_catcher:
         raise TestClockRefused("Unset DRUMBEAT_TEST_CLOCK before you add a real mailbox.")
     if installation.is_clock_moved(tx) and not settings.is_catcher:
         raise TestClockRefused("The test clock of this database was moved; add a real mailbox to a new data folder.")
-    mailbox_id = mailboxes.add(tx, _checked(vault, account_id, settings))
+    mailbox_id = mailboxes.add(tx, checked)
     accounts.set_mailbox(tx, account_id, user_id, mailbox_id)
     _journal(tx, account_id, mailbox_id, "mailbox_added", actor_id)
     release(tx, account_id, _CURED_BY_A_MAILBOX, mailbox_id=mailbox_id)
@@ -68,22 +86,15 @@ def add_mailbox(
 def _checked(vault: Vault, account_id: int, settings: MailboxSettings) -> StoredMailbox:
     if not 1 <= settings.port <= 65535:
         raise IncorrectValue("A port is a number from 1 to 65535.", field="port")
-    if settings.username is not None and settings.security is Security.NONE:
-        raise IncorrectValue("A login needs encryption: take starttls or tls.", field="security")
-    if settings.username is not None and not settings.password:
-        raise IncorrectValue("A login needs a password.", field="password")
-    sender_email = normalize_email(settings.sender_email)
-    try:
-        ascii_address(sender_email, "sender")
-    except Unsendable as error:
-        raise IncorrectValue(f"Mail servers do not take it: {error.detail}.", field="sender_email") from error
+    _check_login(settings)
+    sender_email = _checked_sender(settings.sender_email)
     return StoredMailbox(
         account_id=account_id,
         id=0,
-        name=settings.name.strip() or settings.sender_email,
-        sender_name=settings.sender_name,
+        name=check_line(settings.name, "name", blank=True) or sender_email,
+        sender_name=check_line(settings.sender_name, "sender_name"),
         sender_email=sender_email,
-        host=settings.host,
+        host=_checked_host(settings.host),
         port=settings.port,
         security=settings.security.value,
         username=settings.username,
@@ -94,9 +105,116 @@ def _checked(vault: Vault, account_id: int, settings: MailboxSettings) -> Stored
     )
 
 
+def _check_login(settings: MailboxSettings) -> None:
+    username, password = settings.username, settings.password
+    if username is None:
+        if password:
+            raise IncorrectValue("A password needs a user name beside it.", field="username")
+        return
+    check_line(username, "username")
+    if settings.security is Security.NONE:
+        raise IncorrectValue("A login needs encryption: take starttls or tls.", field="security")
+    if not password:
+        raise IncorrectValue("A login needs a password.", field="password")
+    if not password.isprintable():
+        raise IncorrectValue("Write it in one line, without control characters.", field="password")
+
+
+def _checked_sender(email: str) -> str:
+    try:
+        sender = normalize_email(email)
+        ascii_address(sender, "sender_email")
+    except IncorrectValue as error:
+        raise IncorrectValue(error.detail, field="sender_email") from error
+    return sender
+
+
+def _checked_host(text: str) -> str:
+    host = check_line(text, "host")
+    if not _HOST.fullmatch(host):
+        raise IncorrectValue("Write a server's name or address alone, such as smtp.example.com.", field="host")
+    return host
+
+
+def change_mailbox(
+    tx: Tx,
+    vault: Vault,
+    account_id: int,
+    mailbox_id: int,
+    changes: Mapping[str, Any],
+    *,
+    actor_id: int | None = None,
+) -> StoredMailbox:
+    """Correct a mailbox: `changes` are fields of MailboxSettings, the rest stays as it is.
+
+    Another server, login or sender address is tried at once: what the hold or the lack of an answer kept
+    goes on. Enrollments that send from the mailbox go on sending from it.
+    """
+    before = _standing(tx, account_id, mailbox_id)
+    if before.is_catcher:
+        raise IncorrectValue("This is the built-in catcher; add a mailbox of your own.", field="mailbox")
+    settings = replace(_settings_of(vault, before, changes), **changes)
+    after = replace(_checked(vault, account_id, settings), id=mailbox_id, is_active=before.is_active)
+    if not {"username", "password"} & changes.keys():
+        after = replace(after, sealed_password=before.sealed_password)  # sealing anew would look like a change
+    changed = [name for name in _CHANGEABLE if getattr(after, name) != getattr(before, name)]
+    if changed:
+        mailboxes.save_settings(tx, after)
+        told = ["password" if name == "sealed_password" else name for name in changed]
+        events.journal(
+            tx, account_id, "mailbox_changed", subject="mailbox", subject_id=mailbox_id, actor_id=actor_id, changed=told
+        )
+    if set(changed) - {"name", "sender_name", "connections"}:
+        mailboxes.save_hold(tx, replace(after, hold_count=before.hold_count))
+        release(tx, account_id, _CURED_BY_A_MAILBOX, mailbox_id=mailbox_id)
+        lanes.wake(tx, account_id, [(mailbox_id, tx.now)])
+    return mailboxes.get(tx, account_id, mailbox_id)
+
+
+def _settings_of(vault: Vault, mailbox: StoredMailbox, changes: Mapping[str, Any]) -> MailboxSettings:
+    """The mailbox as it is; its password is opened only if that is not replaced: the key may have been lost."""
+    kept = mailbox.sealed_password is not None and "password" not in changes
+    return MailboxSettings(
+        name=mailbox.name,
+        sender_name=mailbox.sender_name,
+        sender_email=mailbox.sender_email,
+        host=mailbox.host,
+        port=mailbox.port,
+        security=Security(mailbox.security),
+        username=mailbox.username,
+        password=vault.open(mailbox.sealed_password) if kept and mailbox.sealed_password else None,
+        connections=mailbox.connections,
+    )
+
+
+def remove_mailbox(tx: Tx, account_id: int, mailbox_id: int, *, actor_id: int | None = None) -> list[User]:
+    """Take a mailbox away for good, with its login; returns the users who have none now.
+
+    The row stays, because letters that left are known by it. Enrollments that sent from it block at their
+    next letter: all letters of a thread leave from one mailbox.
+    """
+    mailbox = _standing(tx, account_id, mailbox_id)
+    if mailbox.is_catcher:
+        raise IncorrectValue("This is the built-in catcher; switch it off instead.", field="mailbox")
+    mailboxes.remove(tx, account_id, mailbox_id)
+    left = [user for user in accounts.list_users(tx, account_id) if user.mailbox_id == mailbox_id]
+    for user in left:
+        accounts.set_mailbox(tx, account_id, user.id, None)
+    _journal(tx, account_id, mailbox_id, "mailbox_removed", actor_id)
+    return left
+
+
+def _standing(tx: Tx, account_id: int, mailbox_id: int) -> StoredMailbox:
+    """The mailbox with its row locked; NotFound also when it was removed."""
+    mailbox = mailboxes.lock(tx, account_id, mailbox_id)
+    if mailbox.is_removed:
+        raise NotFound(f"There is no mailbox {mailbox_id}.")
+    return mailbox
+
+
 def switch_mailbox(tx: Tx, account_id: int, mailbox_id: int, *, on: bool, actor_id: int | None = None) -> StoredMailbox:
     """Let a mailbox send, or not; switching it on lets what waited for that go on."""
-    mailbox = mailboxes.lock(tx, account_id, mailbox_id)
+    mailbox = _standing(tx, account_id, mailbox_id)
     if mailbox.is_active is not on:
         mailboxes.switch(tx, account_id, mailbox_id, on=on)
         fact = "mailbox_switched_on" if on else "mailbox_switched_off"
@@ -145,6 +263,8 @@ def lift_hold(tx: Tx, account_id: int, mailbox_id: int, *, tested: StoredMailbox
     mailbox = mailboxes.lock(tx, account_id, mailbox_id)
     if tested is not None and mailbox.hold != tested.hold:
         return 0
+    if mailbox.is_removed:
+        raise NotFound(f"There is no mailbox {mailbox_id}.")
     mailboxes.save_hold(tx, replace(mailbox, held_since=None, held_until=None, hold_reason=None, hold_detail=None))
     released = 0
     if mailbox.hold_reason is not None:
@@ -159,10 +279,25 @@ def prolong_hold(tx: Tx, tested: StoredMailbox, detail: str) -> None:
     """The cause of the hold that was tested still stands: test again later, at growing waits up to an hour."""
     mailbox = mailboxes.lock(tx, tested.account_id, tested.id)
     if mailbox.hold == tested.hold:
-        mailboxes.save_hold(tx, held_again(replace(mailbox, hold_detail=detail), tx.now))
+        mailboxes.save_hold(tx, _held_again(replace(mailbox, hold_detail=detail), tx.now))
 
 
-def held_again(mailbox: StoredMailbox, now: datetime) -> StoredMailbox:
+def hold_mailbox(tx: Tx, mailbox: StoredMailbox, reason: FailureReason | None, detail: str) -> None:
+    """Hold a locked mailbox: with a reason its letters block as they come due, without one they wait."""
+    since = tx.now if reason else None
+    held = _held_again(replace(mailbox, held_since=since, hold_reason=reason, hold_detail=detail), tx.now)
+    mailboxes.save_hold(tx, held)
+    lanes.hold(tx, mailbox.account_id, mailbox.id, since or held.held_until)
+
+
+def hold_unopened(tx: Tx, account_id: int, mailbox_id: int, detail: str) -> None:
+    """Hold a mailbox whose password cannot be opened, as one whose login is refused."""
+    mailbox = mailboxes.lock(tx, account_id, mailbox_id)
+    if mailbox.hold_reason is None:
+        hold_mailbox(tx, mailbox, FailureReason.AUTH, detail)
+
+
+def _held_again(mailbox: StoredMailbox, now: datetime) -> StoredMailbox:
     """The mailbox held once more in a row: for a minute at first, and for an hour at most."""
     count = min(mailbox.hold_count, _LONGEST_COUNT)
     wait = min(timedelta(minutes=2**count), _LONGEST_WAIT)

@@ -11,9 +11,10 @@ from typing import Final, TypeVar
 
 from drumbeat.domain.calendar import Holidays, Window, parse_delay, parse_window, zone_named
 from drumbeat.domain.errors import Refused
+from drumbeat.domain.line import check_line
 from drumbeat.domain.person import PersonKind, address_key, normalize_email, normalize_phone
 from drumbeat.domain.sequence import ActionType, SequenceStatus, Unsubscribing, WindowZone
-from drumbeat.domain.template import Attachment, TemplateText, compile_template, compile_text
+from drumbeat.domain.template import CONTENT_TYPE, Attachment, TemplateText, compile_template, compile_text
 from drumbeat.operations.desired import (
     Desired,
     DesiredCalendar,
@@ -26,6 +27,7 @@ from drumbeat.operations.desired import (
 from drumbeat.operations.yaml_text import Item, Place, read_yaml
 
 LARGEST_ATTACHMENT: Final = 10_000_000
+LONGEST_SUBJECT: Final = 998  # characters, as a line of a letter; merge tags count as they are written
 UNITS: Final = {
     "days": timedelta(days=1),
     "hours": timedelta(hours=1),
@@ -114,7 +116,7 @@ class _Reader:
     def template(self, item: Item) -> DesiredTemplate:
         """A template with its attachments' contents."""
         fields = item.fields(("name", "subject", "html", "text", "attachments"), ("name",))
-        subject = _optional(fields, "subject", Item.body) or ""
+        subject = _optional(fields, "subject", _subject) or ""
         html, text = _optional(fields, "html", Item.body), _optional(fields, "text", Item.body)
         if not (html or "").strip() and not (text or "").strip():
             item.place.refuse("The template has no body; add the field 'html', 'text' or both.")
@@ -123,7 +125,7 @@ class _Reader:
                 with fields[part].compiled():
                     compile_template(_alone(part, body))
         return DesiredTemplate(
-            name=fields["name"].text(),
+            name=_name(fields["name"]),
             source=TemplateText(subject, html, text),
             attachments=tuple(_each(fields, "attachments", self.attachment)),
             place=item.place,
@@ -135,8 +137,8 @@ class _Reader:
         fields = item.fields(("file", "name", "type"), ("file",)) if grouped else {"file": item}
         path = fields["file"].text()
         content = self._content(fields["file"].place, path)
-        name = _optional(fields, "name", Item.text) or PurePosixPath(path).name
-        content_type = _optional(fields, "type", Item.text) or content_type_of(name)
+        name = _optional(fields, "name", _name) or PurePosixPath(path).name
+        content_type = _optional(fields, "type", _content_type) or content_type_of(name)
         digest = sha256(content).hexdigest()
         self.contents[digest] = content
         return Attachment(name, content_type, digest, len(content))
@@ -161,6 +163,23 @@ def content_type_of(name: str) -> str:
     return _CONTENT_TYPES.get(PurePosixPath(name).suffix.lower(), _ANY_TYPE)
 
 
+def _content_type(item: Item) -> str:
+    text = item.text().strip()
+    if not CONTENT_TYPE.fullmatch(text.lower()):
+        item.place.refuse("Write a content type such as application/pdf; message and multipart are none here.")
+    return text
+
+
+def _name(item: Item) -> str:
+    return _parsed(item, lambda text: check_line(text, item.place.path))
+
+
+def _subject(item: Item) -> str:
+    text = item.body()
+    with item.place.judged():
+        return check_line(text, item.place.path, at_most=LONGEST_SUBJECT, blank=True)
+
+
 def _alone(part: str, body: str) -> TemplateText:
     """A template of one part, so that what is wrong is known to be wrong there."""
     return TemplateText(
@@ -177,7 +196,7 @@ def _calendar(item: Item) -> DesiredCalendar:
     culprit = fields.get("region" if region is not None else "country", item)
     with culprit.place.judged():
         holidays = Holidays(country, region, days)
-    return DesiredCalendar(fields["name"].text(), holidays, item.place)
+    return DesiredCalendar(_name(fields["name"]), holidays, item.place)
 
 
 def _day(item: Item) -> date:
@@ -195,7 +214,7 @@ def _sequence(item: Item) -> DesiredSequence:
         item.place.refuse("The sequence has no steps; add some, or write 'status: draft'.")
     variant = fields.get("variant")
     b, share = (None, 0) if variant is None or variant.is_nothing else _variant(variant)
-    name = fields["name"].text()
+    name = _name(fields["name"])
     if b is not None and b.name == name:
         b.place.refuse("Variant B is another sequence.")
     return DesiredSequence(
@@ -317,7 +336,7 @@ _PERSON_READERS: Final = {"time_zone": _zone, "phone": _phone}
 
 
 def _reference(item: Item) -> Reference:
-    return Reference(item.text(), item.place)
+    return Reference(item.text().strip(), item.place)
 
 
 def _parsed(item: Item, parse: Callable[[str], T]) -> T:

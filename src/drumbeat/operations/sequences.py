@@ -22,6 +22,7 @@ from drumbeat.domain.errors import (
     SequenceEmpty,
 )
 from drumbeat.domain.happening import Decision, Frozen, RhythmChanged, Thawed
+from drumbeat.domain.line import check_line
 from drumbeat.domain.machine import decide
 from drumbeat.domain.merge import is_known
 from drumbeat.domain.sequence import (
@@ -126,8 +127,7 @@ def _rhythm_of(settings: SequenceSettings) -> tuple[object, ...]:
 
 def _check(tx: Tx, sequence: Sequence, settings: SequenceSettings) -> None:
     others = [each for each in sequences.list_all(tx, sequence.account_id) if each.id != sequence.id]
-    if not settings.name.strip():
-        raise BlankField("Give the sequence a name.", field="name")
+    check_line(settings.name, "name")
     if any(other.name == settings.name for other in others):
         raise AlreadyExists(f"Another sequence has the name {settings.name!r}.", field="name")
     if settings.time_zone is not None:

@@ -13,12 +13,19 @@ from typing import Any, NoReturn, TypeVar
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from drumbeat.clock import host_now
-from drumbeat.domain.errors import DatabaseBusy, DatabaseUnwritable, Unavailable
+from drumbeat.domain.errors import (
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseUnreachable,
+    DatabaseUnwritable,
+    Misconfigured,
+    Unavailable,
+)
 from drumbeat.store.stamps import from_stamp
 from drumbeat.store.transaction import BrokenRule, Snapshot, Tx, first_line
 
@@ -122,6 +129,17 @@ class Database:
         return lambda: began
 
 
+def place_of(url: str) -> str:
+    """Where a database is, without its password: a file's path, or an address; Misconfigured if it is neither."""
+    try:
+        read = make_url(url)
+    except (ArgumentError, ValueError):
+        raise Misconfigured(
+            "DRUMBEAT_DATABASE_URL reads sqlite:////path/to/drumbeat.db or postgresql://user:password@host:port/name."
+        ) from None
+    return str(read.database) if read.get_backend_name() == "sqlite" else read.render_as_string()
+
+
 _PG_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + {offset}"
 
 
@@ -216,14 +234,23 @@ def _raise_translated(error: Exception) -> NoReturn:
     raise translation from error
 
 
+_UNREACHABLE = re.compile(
+    r"unable to open|invalid connection option|could not connect|failed to resolve|connection (?:to server .*)?failed"
+)
+
+
 def _translation(error: Exception) -> Exception:
     said = first_line(error)
     if isinstance(error, PoolTimeout):
         return DatabaseBusy("All its connections are at work.")
     if re.search(r"database is locked|database table is locked|lock timeout", said):
         return DatabaseBusy(said)
-    if re.search(r"readonly|read-only|disk is full|No space left|disk I/O error|unable to open", said):
+    if re.search(r"readonly|read-only|disk is full|No space left|disk I/O error", said):
         return DatabaseUnwritable(said)
+    if re.search(r"not a database|malformed", said):
+        return DatabaseDamaged(f"It said: {said}.")
+    if _UNREACHABLE.search(said):
+        return DatabaseUnreachable(f"It said: {said}. Start it, or correct DRUMBEAT_DATABASE_URL.")
     if isinstance(error, (sqlite3.OperationalError, psycopg.OperationalError)):
         return Unavailable(f"The database said: {said}")
     return error

@@ -23,7 +23,9 @@ class Vault:
         try:
             self._fernet = MultiFernet([Fernet(key) for key in master_keys])
         except ValueError:
-            raise MasterKeyWrong("A master key is 32 bytes in URL-safe base64 (44 characters).") from None
+            raise MasterKeyWrong(
+                "A master key is 32 bytes in URL-safe base64 (44 characters): restore it from your backup."
+            ) from None
 
     def seal(self, text: str) -> str:
         """The text, encrypted and authenticated."""
@@ -34,7 +36,10 @@ class Vault:
         try:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken:
-            raise MasterKeyWrong("What is stored was sealed by another master key.") from None
+            raise MasterKeyWrong(
+                "What is stored was sealed by another one: restore master.key from your backup,"
+                " or set DRUMBEAT_MASTER_KEY."
+            ) from None
 
 
 def new_master_key() -> str:

@@ -36,6 +36,7 @@ class StoredMailbox:
     hold_reason: str | None = None
     hold_detail: str | None = None
     hold_count: int = 0
+    is_removed: bool = False
 
     @property
     def is_free(self) -> bool:
@@ -68,6 +69,17 @@ def save_hold(tx: Tx, mailbox: StoredMailbox) -> None:
     tx.run(_SAVE_HOLD, **{name: given[name] for name in names}, now=to_stamp(tx.now))
 
 
+def save_settings(tx: Tx, mailbox: StoredMailbox) -> None:
+    """Store how a locked mailbox sends, and nothing of its hold."""
+    given = _parameters(mailbox)
+    tx.run(_SAVE_SETTINGS, **{name: given[name] for name in ("account_id", "id", *_SETTINGS)}, now=to_stamp(tx.now))
+
+
+def remove(tx: Tx, account_id: int, id: int) -> None:
+    """Take a mailbox and its login out of use for good."""
+    tx.run(_REMOVE, account_id=account_id, id=id, now=to_stamp(tx.now))
+
+
 def switch(tx: Tx, account_id: int, id: int, *, on: bool) -> None:
     """Let a mailbox send, or not."""
     tx.run(_SWITCH, account_id=account_id, id=id, status="active" if on else "off", now=to_stamp(tx.now))
@@ -93,7 +105,7 @@ def get(snapshot: Snapshot, account_id: int, id: int) -> StoredMailbox:
 
 
 def list_all(snapshot: Snapshot, account_id: int) -> list[StoredMailbox]:
-    """The account's mailboxes by id."""
+    """The account's mailboxes by id, without those that were removed."""
     return [_mailbox(row) for row in snapshot.all(_LIST, account_id=account_id)]
 
 
@@ -150,6 +162,7 @@ def _mailbox(row: Record) -> StoredMailbox:
         hold_reason=row.hold_reason,
         hold_detail=row.hold_detail,
         hold_count=row.hold_count,
+        is_removed=row.removed_at is not None,
     )
 
 
@@ -166,6 +179,26 @@ _SAVE_HOLD = Statement("""
         hold_detail = :hold_detail, hold_count = :hold_count, updated_at = :now
     WHERE account_id = :account_id AND id = :id
 """)
+_SETTINGS = (
+    "name",
+    "sender_name",
+    "sender_email",
+    "host",
+    "port",
+    "security",
+    "username",
+    "password",
+    "connections",
+)
+_SAVE_SETTINGS = Statement(f"""
+    UPDATE mailboxes SET {", ".join(f"{name} = :{name}" for name in _SETTINGS)}, updated_at = :now
+    WHERE account_id = :account_id AND id = :id
+""")
+_REMOVE = Statement("""
+    UPDATE mailboxes SET status = 'off', removed_at = :now, username = NULL, password = NULL, held_since = NULL,
+        held_until = NULL, hold_reason = NULL, hold_detail = NULL, hold_count = 0, updated_at = :now
+    WHERE account_id = :account_id AND id = :id
+""")
 _SWITCH = Statement("""
     UPDATE mailboxes SET status = :status, updated_at = :now WHERE account_id = :account_id AND id = :id
 """)
@@ -173,10 +206,12 @@ _MOVE = Statement("""
     UPDATE mailboxes SET host = :host, port = :port, updated_at = :now WHERE account_id = :account_id AND id = :id
 """)
 _LOCK = Statement("SELECT id FROM mailboxes WHERE account_id = :account_id AND id = :id {lock}")
-_GET = Statement(f"SELECT {_COLUMNS} FROM mailboxes WHERE account_id = :account_id AND id = :id")
-_LIST = Statement(f"SELECT {_COLUMNS} FROM mailboxes WHERE account_id = :account_id ORDER BY id")
+_GET = Statement(f"SELECT {_COLUMNS}, removed_at FROM mailboxes WHERE account_id = :account_id AND id = :id")
+_LIST = Statement(f"""
+    SELECT {_COLUMNS}, removed_at FROM mailboxes WHERE account_id = :account_id AND removed_at IS NULL ORDER BY id
+""")
 _TO_TEST = Statement(f"""
-    SELECT {_COLUMNS} FROM mailboxes
+    SELECT {_COLUMNS}, removed_at FROM mailboxes
     WHERE hold_reason IS NOT NULL AND held_until <= :now AND status = 'active' ORDER BY held_until LIMIT 20
 """)
-_ANY_REAL = Statement("SELECT 1 FROM mailboxes WHERE NOT is_catcher LIMIT 1")
+_ANY_REAL = Statement("SELECT 1 FROM mailboxes WHERE NOT is_catcher AND removed_at IS NULL LIMIT 1")

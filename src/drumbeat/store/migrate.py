@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
 from drumbeat.domain.errors import Unavailable
 from drumbeat.store.database import Database, translated
@@ -45,6 +45,14 @@ def current(url: str) -> str | None:
             return _current(connection)
     finally:
         database.close()
+
+
+def exists(url: str) -> bool:
+    """Whether there is a database of ours; no file is made in looking."""
+    own = make_url(url)
+    if own.get_backend_name() == "sqlite" and not Path(own.database or "").exists():
+        return False
+    return current(url) is not None
 
 
 def pending(url: str) -> bool:

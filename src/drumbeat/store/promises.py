@@ -9,6 +9,9 @@ from drumbeat.store.database import Database
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Tx
 
+PROMISES = frozenset({"synchronous", "journal_mode", "fsync", "full_page_writes", "synchronous_commit"})
+"""Every promise, of either database, by name."""
+
 
 def check_promises(database: Database, *, overridden: frozenset[str] = frozenset()) -> list[str]:
     """What the database must promise so that no letter goes twice; DatabaseUnsafe names what it does not.

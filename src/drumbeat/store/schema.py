@@ -179,6 +179,7 @@ mailboxes = tenant_table(
     Column("hold_count", Integer, nullable=False, server_default="0"),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("removed_at", BigInteger),  # letters that left are still known by it
     one_of("security", "none", "starttls", "tls"),
     one_of("status", "active", "off"),
 )

@@ -11,6 +11,7 @@ from litestar import Response, post, put
 from litestar.params import FromPath, RawBody
 
 from drumbeat.domain.access import Scope
+from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.enrollment import Enrollment, State
 from drumbeat.domain.errors import IncorrectValue, MalformedParameter
 from drumbeat.domain.person import PersonKind
@@ -18,7 +19,6 @@ from drumbeat.http.auth import Caller, admit
 from drumbeat.http.openapi import Parameter, described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import (
-    LARGEST_ID,
     number_list,
     read_attributes,
     read_id,

@@ -10,10 +10,11 @@ from typing import Any, Protocol, TypeVar
 from litestar import Response
 from msgspec import UNSET
 
+from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import MalformedParameter
 from drumbeat.http.openapi import Parameter
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of
-from drumbeat.http.reading import LARGEST_ID, shortened, whole_number
+from drumbeat.http.reading import shortened, whole_number
 from drumbeat.http.sell_v2.envelope import Links, Page, PageMeta, Record, link
 
 T = TypeVar("T")

@@ -1,0 +1,33 @@
+"""Commands as a test runs them, on a database of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from drumbeat.cli import app
+from drumbeat.testing.house import KEY
+from tests.cli.outcome import Run
+
+
+@pytest.fixture
+def run(database_url: str, tmp_path: Path) -> Run:
+    """Runs a command on a database of the test's own; keywords are DRUMBEAT_ variables."""
+
+    def command(*words: str, given: str | None = None, **variables: str) -> Result:
+        settings = {"DATA": str(tmp_path / "kept"), "DATABASE_URL": database_url, "MASTER_KEY": KEY}
+        env = {f"DRUMBEAT_{name}": value for name, value in (settings | variables).items()}
+        return CliRunner().invoke(app, list(words), env=env, input=given)
+
+    return command
+
+
+@pytest.fixture
+def tea(run: Run) -> Run:
+    """The same, with an account and its admin in it."""
+    added = run("user", "add", "--admin", "--account-name", "Tea", "--email", "olive@tea.example", "--name", "Olive")
+    assert added.exit_code == 0, added.output
+    return run
