@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -14,7 +16,7 @@ from tests.cli.outcome import Run
 
 
 @pytest.fixture
-def run(database_url: str, tmp_path: Path) -> Run:
+def run(database_url: str, tmp_path: Path) -> Iterator[Run]:
     """Runs a command on a database of the test's own; keywords are DRUMBEAT_ variables."""
 
     def command(*words: str, given: str | None = None, **variables: str) -> Result:
@@ -22,7 +24,8 @@ def run(database_url: str, tmp_path: Path) -> Run:
         env = {f"DRUMBEAT_{name}": value for name, value in (settings | variables).items()}
         return CliRunner().invoke(app, list(words), env=env, input=given)
 
-    return command
+    yield command
+    structlog.reset_defaults()  # `serve` began to log to the runner's own standard error
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event, text
 
 from drumbeat.clock import host_now
-from drumbeat.domain.errors import DatabaseBusy, DatabaseUnsafe, DatabaseUnwritable, Unavailable
+from drumbeat.domain.errors import DatabaseBusy, DatabaseUnreachable, DatabaseUnsafe, DatabaseUnwritable, Unavailable
 from drumbeat.store import accounts, installation
 from drumbeat.store.database import Database
 from drumbeat.store.installation import Vault, new_master_key
@@ -234,9 +234,9 @@ class TestTrouble:
         database.transact(_add_account)
         assert _names(database) == ["A", "A"]
 
-    def test_a_folder_that_is_not_there_is_unwritable(self, tmp_path: Path) -> None:
+    def test_a_folder_that_is_not_there_is_unreachable(self, tmp_path: Path) -> None:
         database = Database(f"sqlite:///{tmp_path}/nowhere/drumbeat.db")
-        with pytest.raises(DatabaseUnwritable):
+        with pytest.raises(DatabaseUnreachable):
             database.transact(_add_account)
         database.close()
 
