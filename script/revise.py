@@ -19,15 +19,10 @@ VERSIONS = ROOT / "src" / "drumbeat" / "store" / "migrations" / "versions"
 
 
 def main(arguments: list[str]) -> int:
-    """`--initial` writes the first revision anew; any other text becomes the name of the next one."""
-    if len(arguments) != 1 or (arguments[0].startswith("-") and arguments[0] != "--initial"):
-        print('usage: script/revise "Add what it adds"   or   script/revise --initial', file=sys.stderr)
+    """The text becomes the name of the next revision."""
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        print('usage: script/revise "Add what it adds"', file=sys.stderr)
         return 2
-    if arguments == ["--initial"]:
-        if len(list(VERSIONS.glob("*.py"))) > 1:
-            print("There are later revisions: the first one is history.", file=sys.stderr)
-            return 1
-        return _write("Initial schema", "0001", "initial")
     last = ScriptDirectory.from_config(migrate.config()).get_current_head() or "0000"
     slug = re.sub(r"\W+", "_", arguments[0].lower()).strip("_")[:40]
     return _write(arguments[0].rstrip("."), f"{int(last) + 1:04}", slug)
@@ -35,14 +30,12 @@ def main(arguments: list[str]) -> int:
 
 def _write(message: str, number: str, slug: str) -> int:
     path = VERSIONS / f"{number}_{slug}.py"
-    path.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/empty.db"
-        if number != "0001":
-            migrate.upgrade(url)
+        migrate.upgrade(url)
         database = Database(url)
         with database.writer.begin() as connection:
-            settings = migrate.config(connection=connection, render_as_batch=number != "0001")
+            settings = migrate.config(connection=connection)
             settings.set_main_option("file_template", "%%(rev)s_" + slug)
             command.revision(settings, message, autogenerate=True, rev_id=number)
         database.close()

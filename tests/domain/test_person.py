@@ -18,9 +18,11 @@ from drumbeat.domain.person import (
     PersonKind,
     address_hash,
     address_key,
+    findable,
     normalize_email,
     normalize_phone,
     person_values,
+    values_to_find,
 )
 
 NOON = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
@@ -203,3 +205,39 @@ def test_merge_tags_see_the_persons_fields_and_nothing_internal() -> None:
         "custom": {"tea": "green"},
     }
     assert person_values(ADA)["custom"] is not ADA.custom
+
+
+@pytest.mark.parametrize("name", [None, "Engines"])
+def test_an_organization_is_called_by_its_own_name(name: str | None) -> None:
+    assert replace(ADA, is_organization=True, organization_name=name).name == (name or "")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("Tom", "Tom"),
+        (12, "12"),
+        (12.0, "12"),
+        (1.5, "1.5"),
+        (True, "true"),
+        (False, "false"),
+        (None, None),
+        ("", None),
+        (["red"], None),
+        ({"city": "London"}, None),
+        ("x" * 255, "x" * 255),
+        ("x" * 256, None),
+    ],
+)
+def test_somebody_is_found_by_a_plain_short_value(value: object, text: str | None) -> None:
+    assert findable(value) == text
+
+
+def test_custom_fields_and_parts_of_the_address_are_told_apart() -> None:
+    ada = replace(
+        ADA,
+        custom={"city": "Tea", "colours": ["red"]},
+        details={"address": {"city": "London", "line1": None}, "website": "x"},
+    )
+    assert values_to_find(ada) == {"custom.city": "Tea", "address.city": "London"}
+    assert values_to_find(replace(ADA, custom={}, details={"address": None})) == {}

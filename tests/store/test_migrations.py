@@ -7,6 +7,7 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -14,7 +15,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from drumbeat.domain.errors import DrumbeatError
-from drumbeat.store import migrate
+from drumbeat.domain.person import PersonKind
+from drumbeat.store import migrate, people, tasks
 from drumbeat.store.database import Database
 from drumbeat.store.schema import metadata
 
@@ -66,6 +68,33 @@ def test_an_upgrade_of_an_upgraded_database_leaves_its_rows_alone(database: Data
     migrate.upgrade(url)
     kept = _inside(url, lambda connection: connection.execute(text("SELECT name FROM accounts")).all())
     assert kept == [("A",)]
+
+
+def test_people_and_tasks_of_the_first_revision_are_kept(empty_url: EmptyUrl) -> None:
+    url = empty_url()
+
+    def fill(connection: Connection) -> None:
+        command.upgrade(migrate.config(connection=connection), "0001")
+        for table, columns, values in (
+            ("accounts", "id, name, time_zone, created_at, updated_at", "1, 'A', 'UTC', 0, 0"),
+            ("users", "account_id, id, name, email, role, created_at, updated_at", "1, 1, 'O', 'o', 'admin', 0, 0"),
+            (
+                "people",
+                "account_id, kind, id, owner_id, creator_id, created_at, updated_at",
+                "1, 'lead', 7, 1, 1, 0, 0",
+            ),
+            ("tasks", "account_id, id, owner_id, creator_id, content, created_at, updated_at", "1, 9, 1, 1, 'C', 0, 0"),
+        ):
+            connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"))
+
+    _inside(url, fill)
+    assert migrate.pending(url)
+    migrate.upgrade(url)
+    database = Database(url)
+    with database.read() as snapshot:
+        assert people.get(snapshot, 1, PersonKind.LEAD, 7).is_organization is False
+        assert tasks.get(snapshot, 1, 9).remind_at is None
+    database.close()
 
 
 def test_a_database_ahead_of_this_version_is_neither_pending_nor_touched(database: Database) -> None:
@@ -139,10 +168,9 @@ def _catalog(url: str) -> Catalog:
 def _lines(told: str) -> list[str]:
     """Constraints may be written in any order, columns may not: `_SQLITE_CATALOG` lists those apart.
 
-    SQLite writes an added column in the line of the one before it.
+    A column that was added later stands on the line of the one before it.
     """
-    lines = re.split(r"\n|, (?=\w+ (?:BIGINT|INTEGER|SMALLINT|BOOLEAN|TEXT|BLOB)\b)", told)
-    return sorted(line.strip().rstrip(",") for line in lines)
+    return sorted(filter(None, (part.strip() for part in re.split(r",\s*(?![^()]*\))|\n", told))))
 
 
 _SQLITE_CATALOG = """

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.person import PersonKind
 from drumbeat.domain.unsubscribe import Suppression
-from drumbeat.store import people, unsubscribes
+from drumbeat.store import people, person_pages, unsubscribes
+from drumbeat.store.pages import Place
+from drumbeat.store.person_pages import Sought
 from drumbeat.store.transaction import BrokenRule, Tx
 from tests.store.tenants import Tenant, person
 
@@ -32,6 +34,12 @@ class TestKeeping:
             title=title,
             time_zone="UTC",
             custom={k: v for k, v in custom.items() if not isinstance(v, int) or abs(v) < 2**63},
+            mobile=title,
+            status=first,
+            source_id=2,
+            is_organization=True,
+            organization_id=3,
+            details={"tags": ["a", "b"], "address": {"city": title}},
         )
         people.delete(tx, stored)
         people.add(tx, [stored])
@@ -56,6 +64,21 @@ class TestKeeping:
         changed = person(us, tx.now, first_name="Bea", email=None, address_hash=None, updated_at=later)
         people.save(tx, replace(changed, creator_id=99, created_at=later))
         assert people.get(tx, us.account_id, CONTACT, 1) == changed
+
+    def test_somebody_is_found_by_what_they_have_now_and_no_longer_once_gone(self, tx: Tx, us: Tenant) -> None:
+        def found(field: str, value: str) -> list[int]:
+            sought = Sought(CONTACT, values={field: value})
+            return [person.id for person in person_pages.list_page(tx, us.account_id, sought, Place(9))]
+
+        ada = person(us, tx.now, custom={"tea": "green"}, details={"address": {"city": "London"}})
+        people.add(tx, [ada])
+        assert found("custom.tea", "green") == found("address.city", "London") == [1]
+        ada = replace(ada, custom={"tea": "black"})
+        people.save(tx, ada)
+        assert (found("custom.tea", "green"), found("custom.tea", "black")) == ([], [1])
+        people.delete(tx, ada)
+        people.add(tx, [replace(ada, custom={})])
+        assert found("custom.tea", "black") == []
 
     def test_one_that_is_not_there_is_not_found(self, tx: Tx, us: Tenant) -> None:
         assert people.find(tx, us.account_id, LEAD, 1) is None

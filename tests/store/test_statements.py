@@ -13,10 +13,14 @@ import pytest
 
 import drumbeat.store
 from drumbeat.domain.person import PersonKind
-from drumbeat.store import enrollment_pages
+from drumbeat.store import enrollment_pages, pages, person_pages, task_pages
 from drumbeat.store.database import Database
+from drumbeat.store.pages import Order, Place
+from drumbeat.store.person_pages import Sought
 from drumbeat.store.schema import metadata
+from drumbeat.store.stamps import from_stamp
 from drumbeat.store.statement import Insertion, Statement
+from drumbeat.store.task_pages import SoughtTasks
 
 # Work for all accounts: the worker's and the operator's looks across them. Everything else names one account.
 ACROSS_ACCOUNTS = {
@@ -42,6 +46,7 @@ MAY_WALK = {
     "overview._BY_SEQUENCE": "the operator's view of the sequences",
     "overview._UNKNOWN": "doubts only, by their own partial index",
 }
+EPOCH = from_stamp(0)
 TENANT = {name for name, table in metadata.tables.items() if "account_id" in table.c}
 WRITES = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 READS = re.compile(r"\b(?:FROM|JOIN) (\w+)")
@@ -75,6 +80,33 @@ def _pages(database: Database) -> list[tuple[str, Statement]]:
     return [(f"enrollments.page of {where}", statement) for (where, _), statement in enrollment_pages._PAGES.items()]
 
 
+def _page_texts() -> list[tuple[str, Statement]]:
+    """Pages of people, tasks and conversions by each filter, in every order, from the start and from behind a row."""
+    texts = ("first_name", "last_name", "organization_name", "address_hash", "phone", "mobile", "status")
+    numbers = ("owner_id", "creator_id", "source_id", "organization_id", "is_organization")
+    assert {*texts, *numbers} == person_pages.COLUMNS
+    people = [Sought(PersonKind.LEAD, columns={name: 1}) for name in (*texts, *numbers)]
+    people += [Sought(PersonKind.LEAD), Sought(PersonKind.LEAD, ids=[1]), Sought(PersonKind.LEAD, name="Ada Lovelace")]
+    people += [Sought(PersonKind.LEAD, values={"custom.a": "x", "address.city": "y"})]
+    tasks = [SoughtTasks(**{name: 1}) for name in ("creator_id", "owner_id")]
+    flags = ("related", "completed", "overdue", "reminding")
+    tasks += [SoughtTasks(**{name: flag}) for name, flag in product(flags, (True, False))]
+    tasks += [SoughtTasks(), SoughtTasks(ids=[1]), SoughtTasks(text="call")]
+    tasks += [SoughtTasks(resource_type="lead", resource_id=1), SoughtTasks(owner_id=1, completed=False)]
+    asked = [("people", person_pages.conditions(1, whom)[0], Order) for whom in people]
+    asked += [
+        ("tasks", task_pages.conditions(1, which, order, EPOCH)[0], (order,))
+        for which, order in product(tasks, (Order.ID, Order.UPDATED))
+    ]
+    asked += [("lead_conversions", ["r.account_id = :account_id", "r.lead_id = :lead_id"], (Order.ID,))]
+    return [
+        (f"{table} where {where[-1]} by {order}", pages.statement(table, where, Place(3, 0, behind, 7, order, down)))
+        for table, where, orders in asked
+        for order, behind, down in product(orders, (0, 5), (False, True))
+        if not (behind and order is Order.NAME)
+    ]
+
+
 INSERTIONS = {name: each for name, each in _constants() if isinstance(each, Insertion)}
 STATEMENTS = {name: each for name, each in _constants() if isinstance(each, Statement)}
 
@@ -90,6 +122,7 @@ def test_every_statement_is_understood(database: Database) -> None:
         *STATEMENTS.items(),
         *((name, each.postgresql) for name, each in INSERTIONS.items()),
         *_pages(database),
+        *_page_texts(),
     ]
     for name, statement in statements:
         assert _plan(database, statement), name
@@ -128,7 +161,7 @@ def test_what_works_across_accounts_writes_nothing_but_the_outbox() -> None:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_no_statement_walks_a_whole_account(database: Database) -> None:
     walking = {}
-    for name, statement in chain(STATEMENTS.items(), _pages(database)):
+    for name, statement in chain(STATEMENTS.items(), _pages(database), _page_texts()):
         plan = _plan(database, statement)
         walks = [step for step in plan if _walks(step, _aliases(statement))]
         goes_on_until_its_limit = "LIMIT" in statement.sqlite and not any("TEMP B-TREE" in step for step in plan)
@@ -149,6 +182,27 @@ def test_a_page_of_named_people_is_found_by_their_index_and_any_other_in_the_ord
             assert "ix_enrollments_resource (account_id=? AND resource_type=? AND resource_id=?" in first, name
         else:
             assert "PRIMARY KEY (account_id=?" in first, name
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_few_have_is_found_by_an_index_of_its_own(database: Database) -> None:
+    found = {
+        name: "; ".join(_plan(database, statement)) for name, statement in _page_texts() if name.endswith(" by id")
+    }
+    for column, index in (
+        ("last_name", "ix_people_name"),
+        ("organization_name", "ix_people_organization_name"),
+        ("address_hash", "ix_people_account_id_address_hash"),
+        ("phone", "ix_people_phone"),
+        ("mobile", "ix_people_mobile"),
+        ("organization_id", "ix_people_organization_id"),
+        ("id {in: SELECT v.person_id", "ix_person_values_value"),
+    ):
+        plans = [plan for name, plan in found.items() if f"r.{column}" in name]
+        assert plans
+        assert all(index in plan for plan in plans), plans
+    (named,) = [plan for name, plan in found.items() if "o.organization_name = :name" in name]
+    assert named.count("ix_people_name") == 3
 
 
 def test_the_check_tells_a_walk_from_a_search() -> None:

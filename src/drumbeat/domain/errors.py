@@ -28,6 +28,7 @@ DrumbeatError
 |   |   |-- SequenceEmpty
 |   |   |-- VariantUnavailable
 |   |   `-- ActorUnavailable
+|   |-- SeveralMatch             a filter that is to fit one record fits more
 |   |-- NoEligibleContacts
 |   |-- TemplateSyntax
 |   |   `-- TemplateFails        it parses, yet cannot be rendered
@@ -177,6 +178,10 @@ class VariantUnavailable(NotNow):
 
 class ActorUnavailable(NotNow):
     """There is no active user on whose behalf to send."""
+
+
+class SeveralMatch(Refused):
+    """Several records match."""
 
 
 class NoEligibleContacts(Refused):

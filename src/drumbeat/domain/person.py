@@ -38,7 +38,12 @@ class PersonKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A lead or a contact; `custom` holds the account's own fields."""
+    """A lead or a contact.
+
+    `custom` holds the account's own fields, `details` what is only kept and shown (tags, addresses, website,
+    ...), by the names the Sell API gives them. A contact may be an organization, whose name is the
+    `organization_name`; `organization_id` is the contact somebody belongs to.
+    """
 
     account_id: int
     kind: PersonKind
@@ -56,11 +61,42 @@ class Person:
     created_at: datetime
     updated_at: datetime
     custom: Mapping[str, Any] = field(default_factory=dict)
+    mobile: str | None = None
+    status: str | None = None
+    source_id: int | None = None
+    is_organization: bool = False
+    organization_id: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """First and last name, as a letter's To shows them."""
+        """First and last name, or the organization's, as a letter's To shows it."""
+        if self.is_organization:
+            return self.organization_name or ""
         return " ".join(part for part in (self.first_name, self.last_name) if part)
+
+
+NEW_LEAD = "New"
+_LONGEST_SOUGHT = 255  # characters; what is longer is kept, and nobody is found by it
+
+
+def values_to_find(person: Person) -> dict[str, str]:
+    """What a person may be found by that stands in custom fields and in the address, as `findable` writes it."""
+    named = {f"custom.{name}": value for name, value in person.custom.items()}
+    address = person.details.get("address") or {}
+    named |= {f"address.{part}": value for part, value in address.items()}
+    found = {field: findable(value) for field, value in named.items()}
+    return {field: text for field, text in found.items() if text is not None}
+
+
+def findable(value: object) -> str | None:
+    """A plain value as the text somebody is found by; None if nobody is found by such a value."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value) if isinstance(value, (str, int, float)) else ""
+    return text if 0 < len(text) <= _LONGEST_SOUGHT else None
 
 
 def person_values(person: Person) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Task:
     enrollment_id: int | None
     created_at: datetime
     updated_at: datetime
+    remind_at: datetime | None = None
 
     @property
     def completed(self) -> bool:

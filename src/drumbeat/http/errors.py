@@ -55,6 +55,7 @@ TABLE: dict[type[DrumbeatError], Told] = {
     errors.SequenceEmpty: Told((422, "incorrect_payload"), (409, "SEQUENCE_EMPTY")),
     errors.VariantUnavailable: Told((422, "incorrect_payload"), (409, "VARIANT_UNAVAILABLE")),
     errors.ActorUnavailable: Told((422, "incorrect_payload"), (409, "ACTOR_UNAVAILABLE")),
+    errors.SeveralMatch: Told((409, "conflict"), (409, "CONFLICT")),
     errors.NoEligibleContacts: Told((422, "incorrect_payload"), (422, "NO_ELIGIBLE_CONTACTS")),
     errors.Refused: Told((422, "incorrect_payload"), _INVALID),
     errors.Unavailable: Told((503, "temporarily_unavailable"), (503, "UNAVAILABLE")),
@@ -70,6 +71,13 @@ _FRAMEWORK = {
     413: ("incorrect_payload", "PAYLOAD_TOO_LARGE", "The body is too large."),
     415: ("invalid_header", "UNSUPPORTED_MEDIA_TYPE", "The body has a form that is not taken here."),
     500: ("server_error", "INTERNAL_ERROR", "Something went wrong."),
+}
+_RESOURCES = {
+    "sequence_enrollments": "sequence_enrollment",
+    "leads": "lead",
+    "contacts": "contact",
+    "tasks": "task",
+    "lead_conversions": "lead_conversion",
 }
 _DETAILS = {
     413: "Send at most 1,000,000 bytes.",
@@ -151,7 +159,7 @@ def answer_error(request: AnyRequest, error: Exception) -> Response[bytes]:
 
 def _problem(request: AnyRequest, error: Exception, contract: int) -> Problem:
     if isinstance(error, DrumbeatError) and _told(error)[contract][0] != 500:
-        return _refusal(error, contract)
+        return _refusal(request, error, contract)
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status not in _FRAMEWORK:
         status = 400 if 400 <= status < 500 else 500
@@ -164,11 +172,11 @@ def _problem(request: AnyRequest, error: Exception, contract: int) -> Problem:
     return Problem(status, [Complaint(code, message, details)], headers)
 
 
-def _refusal(error: DrumbeatError, contract: int) -> Problem:
+def _refusal(request: AnyRequest, error: DrumbeatError, contract: int) -> Problem:
     status, code = _told(error)[contract]
     wrong = error.errors if isinstance(error, InvalidMany) else (error,)
     if contract == _SELL:
-        return Problem(status, [_complaint(each) for each in wrong], _headers(status))
+        return Problem(status, [_complaint(each, _resource(request)) for each in wrong], _headers(status))
     return Problem(status, [_api_complaint(code, error, wrong)], _headers(status))
 
 
@@ -182,13 +190,18 @@ def _headers(status: int) -> dict[str, str]:
     return {"www-authenticate": "Bearer"} if status == 401 else {}
 
 
-def _complaint(error: DrumbeatError) -> Complaint:
+def _resource(request: AnyRequest) -> str | None:
+    """What Sell calls the records of a path."""
+    return _RESOURCES.get(request.scope["path"].split("/")[2])
+
+
+def _complaint(error: DrumbeatError, resource: str | None) -> Complaint:
     is_field = isinstance(error, Invalid) and error.field is not None
     return Complaint(
         code=_told(error).sell[1],
         message=error.message,
         details=error.detail or error.message,
-        resource="sequence_enrollment" if is_field else None,
+        resource=resource if is_field else None,
         field=_pointer(error.field) if is_field and error.field else None,
     )
 

@@ -31,11 +31,12 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What a handler says of itself; `answer` is a struct, or the media type of what is not JSON;
-    `alternatives` are the structs its answer refers to by name."""
+    """What a handler says of itself; `answer` is a struct, the media type of what is not JSON, or None where
+    the answer has no body; `alternatives` are the structs its answer refers to by name."""
 
     summary: str
-    answer: Any
+    answer: Any = None
+    status: int = 200
     scope: Scope | None = None
     parameters: Sequence[Parameter] = ()
     body: Any = None
@@ -44,9 +45,9 @@ class Described:
     alternatives: Sequence[Any] = ()
 
 
-def described(summary: str, *, answer: Any, **more: Any) -> dict[str, Described]:
+def described(summary: str, **more: Any) -> dict[str, Described]:
     """A handler's `opt` that puts it into the document."""
-    return {_KEY: Described(summary, answer, **more)}
+    return {_KEY: Described(summary, **more)}
 
 
 def document(app: Litestar, base_url: str) -> dict[str, Any]:
@@ -122,10 +123,7 @@ def _parameters(path: str, words: Described) -> list[dict[str, Any]]:
 
 
 def _answers(path: str, words: Described, known: dict[str, Any]) -> dict[str, Any]:
-    is_struct = _is_struct(words.answer)
-    media = "application/json" if is_struct else words.answer
-    schema = known[repr(words.answer)] if is_struct else {} if "json" in media else {"type": "string"}
-    answers: dict[str, Any] = {"200": {"description": "Done.", "content": {media: {"schema": schema}}}}
+    answers: dict[str, Any] = {str(words.status): {"description": "Done."} | _content(words.answer, known)}
     refusals = set(words.refusals) | ({400, 401, 403} if words.scope else set())
     if words.body is not None:
         refusals |= {408, 413, 415}
@@ -134,6 +132,14 @@ def _answers(path: str, words: Described, known: dict[str, Any]) -> dict[str, An
     for status in sorted(refusals | set(_EVERYWHERE)):
         answers[str(status)] = {"description": HTTPStatus(status).phrase} | _error_content(path, known)
     return answers
+
+
+def _content(answer: Any, known: dict[str, Any]) -> dict[str, Any]:
+    if answer is None:
+        return {}
+    if _is_struct(answer):
+        return {"content": {"application/json": {"schema": known[repr(answer)]}}}
+    return {"content": {answer: {"schema": {} if "json" in answer else {"type": "string"}}}}
 
 
 def _error_content(path: str, known: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -28,6 +29,15 @@ from drumbeat.http.parts import AnyRequest
 
 T = TypeVar("T")
 Word = TypeVar("Word", bound=StrEnum)
+LONGEST_TEXT = 255
+LONGEST_BODY = 65_535
+_LONGEST_NAME = 100
+_LONGEST_LIST = 1000
+_LARGEST_NUMBER = 2**53
+_FIRST_YEAR = 1000  # so that every offset stays within what a calendar knows
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)\Z", re.ASCII | re.IGNORECASE)
+_UNSET_INSTANTS = ("0001-01-01T00:00:00+00:00", "0001-01-01T00:00:00Z")  # what C# clients send for no instant
+_FRACTION = re.compile(r"(\.\d{6})\d+")  # what is finer than a microsecond
 _MOST_COMPLAINTS = 20
 _MOST_PARAMETERS = 50
 _DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
@@ -45,8 +55,10 @@ def shortened(text: str) -> str:
     return text if len(text) <= 60 else text[:60] + "..."
 
 
-def read_parameters(request: AnyRequest, known: Collection[str] = ()) -> dict[str, str]:
-    """The query's parameters; an unknown or repeated one is MalformedParameter."""
+def read_parameters(
+    request: AnyRequest, known: Collection[str] = (), also: Callable[[str], bool] | None = None
+) -> dict[str, str]:
+    """The query's parameters; one that is repeated, or neither known nor what `also` takes, is MalformedParameter."""
     query = request.scope["query_string"].decode("latin-1")
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
@@ -54,7 +66,7 @@ def read_parameters(request: AnyRequest, known: Collection[str] = ()) -> dict[st
         raise MalformedParameter(f"Send at most {_MOST_PARAMETERS} parameters.") from None
     found: dict[str, str] = {}
     for name, value in pairs:
-        if name not in known:
+        if name not in known and not (also and also(name)):
             raise MalformedParameter(f"{shortened(name)} is not a parameter here; {_offer(known)}.")
         if name in found:
             raise MalformedParameter(f"{name} is there more than once.")
@@ -107,6 +119,14 @@ def truth(parameters: Mapping[str, str], name: str) -> bool | None:
     return None if text is None else text == "true"
 
 
+def text(parameters: Mapping[str, str], name: str) -> str | None:
+    """A text that can be stored, or None when it is not given."""
+    value = parameters.get(name)
+    if value is not None and "\0" in value:
+        raise MalformedParameter(f"{name} holds a NUL character; leave it out.")
+    return value
+
+
 def _among(words: type[Word], text: object) -> Word | None:
     return next((each for each in words if each.value == text), None)
 
@@ -132,8 +152,10 @@ def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
         raise MalformedBody(detail) from None
 
 
-def read_attributes(request: AnyRequest, body: bytes, known: Collection[str]) -> Attributes:
-    """The attributes under `data` of a body {"data": {...}, "meta"?: {...}}."""
+def read_attributes(
+    request: AnyRequest, body: bytes, known: Collection[str], ignored: Collection[str] = ()
+) -> Attributes:
+    """The attributes under `data` of a body {"data": {...}, "meta"?: {...}}, but for those that are ignored."""
     check_is_json(request)
     try:
         sent: Any = decoded(msgspec.json.decode, body)
@@ -144,11 +166,11 @@ def read_attributes(request: AnyRequest, body: bytes, known: Collection[str]) ->
     for name in sent:
         if name not in ("data", "meta"):
             raise UnknownField(f"{shortened(name)} stands beside data; put it inside.", field=shortened(name))
-    return Attributes(sent["data"], known)
+    return Attributes({name: value for name, value in sent["data"].items() if name not in ignored}, known)
 
 
 class Attributes:
-    """Reads attributes one by one and keeps the complaints; null is as good as absent."""
+    """Reads attributes one by one and keeps the complaints; null is as good as absent, but for `has`."""
 
     def __init__(self, sent: Mapping[str, object], known: Collection[str]) -> None:
         self._sent = sent
@@ -186,6 +208,86 @@ class Attributes:
             self._wrong.append(WrongType(f"It is text: one of {', '.join(words)}.", field=name))
         return None
 
+    def has(self, name: str) -> bool:
+        """Whether the attribute was sent, be it as null."""
+        return name in self._sent
+
+    def text(self, name: str, longest: int = LONGEST_TEXT) -> str | None:
+        """A text without blanks around it; None when it is absent, blank or wrong."""
+        return self._text(name, self._value(name, required=False), longest)
+
+    def texts(self, name: str) -> list[str]:
+        """A list of texts, each once and none blank; empty when it is absent."""
+        value = self._value(name, required=False)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self._wrong.append(WrongType("It is a list of texts.", field=name))
+            return []
+        found = (self._text(name, each, LONGEST_TEXT) for each in value[:_LONGEST_LIST])
+        return list(dict.fromkeys(each for each in found if each is not None))
+
+    def parts(self, name: str, known: Collection[str]) -> dict[str, str | None]:
+        """The parts of an object of texts; all of them None when it is absent."""
+        value = self._value(name, required=False)
+        if value is None:
+            return dict.fromkeys(known)
+        if not isinstance(value, dict):
+            self._wrong.append(WrongType(f"It is an object of {', '.join(known)}.", field=name))
+            return {}
+        for part in value:
+            if part not in known:
+                detail = f"{shortened(part)} is no part of it; there are {', '.join(known)}."
+                self._wrong.append(UnknownField(detail, field=name))
+        return {part: self._text(name, value[part], LONGEST_TEXT) for part in known if part in value}
+
+    def flag(self, name: str) -> bool | None:
+        """true or false; None when it is absent or wrong."""
+        value = self._value(name, required=False)
+        if value is None or isinstance(value, bool):
+            return value
+        self._wrong.append(WrongType("It is true or false.", field=name))
+        return None
+
+    def instant(self, name: str) -> datetime | None:
+        """An instant in ISO 8601 with its offset, to the microsecond; None when it is absent or wrong."""
+        value = self._value(name, required=False)
+        if value is None or value in _UNSET_INSTANTS:
+            return None
+        if not isinstance(value, str):
+            self._wrong.append(WrongType("It is text, such as 2026-03-03T10:00:00Z.", field=name))
+            return None
+        try:
+            found = datetime.fromisoformat(_FRACTION.sub(r"\1", value.upper())).astimezone(UTC)
+        except (ValueError, OverflowError):
+            found = None
+        if found is None or not _INSTANT.match(value) or found.year < _FIRST_YEAR:
+            detail = "Write it with its offset, such as 2026-03-03T10:00:00Z or 2026-03-03T11:00:00+01:00."
+            self._wrong.append(IncorrectValue(detail, field=name))
+            return None
+        return found
+
+    def custom(self, name: str) -> dict[str, Any]:
+        """Values by names of the caller's choice: texts, numbers, true or false, null, lists or objects of texts."""
+        value = self._value(name, required=False)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self._wrong.append(WrongType("It is an object of values by their names.", field=name))
+            return {}
+        for key, each in value.items():
+            if not 0 < len(key) <= _LONGEST_NAME or "\0" in key:
+                detail = f"A name has 1 to {_LONGEST_NAME} characters; {shortened(key)!r} does not fit."
+                self._wrong.append(IncorrectValue(detail, field=name))
+            elif not _is_plain(each):
+                detail = f"{shortened(key)} is text, a number, true, false, null, or a list or an object of texts."
+                self._wrong.append(WrongType(detail, field=name))
+        return value
+
+    def refuse(self, error: Invalid) -> None:
+        """Keep one more complaint."""
+        self._wrong.append(error)
+
     def check(self) -> None:
         """Raise what was wrong, all at once."""
         if len(self._wrong) == 1:
@@ -199,6 +301,19 @@ class Attributes:
             self._wrong.append(MissingField(f"Send {name}.", field=name))
         return value
 
+    def _text(self, name: str, value: object, longest: int) -> str | None:
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            self._wrong.append(WrongType("It is text.", field=name))
+        elif "\0" in value:
+            self._wrong.append(IncorrectValue("It holds a NUL character; leave it out.", field=name))
+        elif len(value) > longest:
+            self._wrong.append(IncorrectValue(f"It has at most {longest} characters.", field=name))
+        else:
+            return value.strip() or None
+        return None
+
     def _id(self, name: str, value: object) -> int:
         if isinstance(value, str) and _DIGITS.fullmatch(value):
             value = int(value)
@@ -209,3 +324,16 @@ class Attributes:
             self._wrong.append(IncorrectValue(f"It is from 1 to {LARGEST_ID}.", field=name))
             return 0
         return value
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, (list, dict)):
+        inner = value if isinstance(value, list) else [*value, *value.values()]
+        return len(inner) <= _LONGEST_LIST and all(each is None or _is_sound(each) for each in inner)
+    if isinstance(value, (int, float)):
+        return abs(value) <= _LARGEST_NUMBER
+    return value is None or _is_sound(value)
+
+
+def _is_sound(value: object) -> bool:
+    return isinstance(value, str) and "\0" not in value and len(value) <= LONGEST_BODY

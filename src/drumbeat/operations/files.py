@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
+from typing import Any
 
 from drumbeat.domain.account import User
 from drumbeat.domain.person import NOT_MAILABLE, Person, address_hash, address_key, is_mailable
@@ -24,7 +25,7 @@ from drumbeat.operations.desired import (
     Reference,
 )
 from drumbeat.operations.reading import read_files
-from drumbeat.operations.records import PersonFields, add_person, change_person
+from drumbeat.operations.records import PersonFields, add_person, change_person, fields_of
 from drumbeat.operations.sequences import SequenceSettings, creator_of, settings_of, warnings_of
 from drumbeat.operations.writing import export, exported_attachments
 from drumbeat.store import accounts, events, people, sequences, templates
@@ -358,21 +359,18 @@ def _person_changes(snapshot: Snapshot, account_id: int, desired: DesiredPerson,
         warnings = () if is_mailable(desired.email) else (NOT_MAILABLE,)
         yield Change(f"add {desired.kind} {desired.email}", warnings, partial(_add_person, desired))
         return
-    before, after = _fields_of(person), _filled(_fields_of(person), desired)
+    before, after = fields_of(person), _filled(fields_of(person), desired)
     changed = [each.name for each in fields(before) if getattr(before, each.name) != getattr(after, each.name)]
     if changed:
         text = f"change {desired.kind} {desired.email}: {', '.join(changed).replace('_', ' ')}"
         yield Change(text, carry_out=partial(_change_person, desired, person, after))
 
 
-def _fields_of(person: Person) -> PersonFields:
-    return PersonFields(**{each.name: getattr(person, each.name) for each in fields(PersonFields)})
-
-
 def _filled(before: PersonFields, desired: DesiredPerson) -> PersonFields:
     custom = {**before.custom, **desired.custom}
     kept = {name: value for name, value in custom.items() if value is not None}
-    return replace(before, email=desired.email, custom=kept, **desired.fields)
+    fields: Mapping[str, Any] = desired.fields
+    return replace(before, email=desired.email, custom=kept, **fields)
 
 
 def _add_person(desired: DesiredPerson, to: _Applying) -> None:

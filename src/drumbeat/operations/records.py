@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from drumbeat.domain.calendar import zone_named
@@ -11,18 +12,18 @@ from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment, FinishedReason
 from drumbeat.domain.happening import CannotSend, FinishRequested, Resumed
 from drumbeat.domain.machine import decide
-from drumbeat.domain.person import Person, PersonKind, address_hash, normalize_email, normalize_phone
+from drumbeat.domain.person import Person, PersonKind, address_hash, normalize_email
 from drumbeat.operations.changes import Change, readdress, store
 from drumbeat.operations.dispatch import ADDRESS_TAKEN
 from drumbeat.operations.enrollments import finish_all
 from drumbeat.operations.healing import heals
-from drumbeat.store import accounts, enrollments, people, unsubscribes
+from drumbeat.store import accounts, enrollments, events, people, tasks, unsubscribes
 from drumbeat.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)
 class PersonFields:
-    """What a caller may say of a person; raw, checked when stored."""
+    """What a caller may say of a person; raw, checked when stored. The phone numbers are kept as they are."""
 
     first_name: str | None = None
     last_name: str | None = None
@@ -32,18 +33,36 @@ class PersonFields:
     phone: str | None = None
     time_zone: str | None = None
     custom: Mapping[str, Any] = field(default_factory=dict)
+    mobile: str | None = None
+    status: str | None = None
+    source_id: int | None = None
+    is_organization: bool = False
+    organization_id: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def fields_of(person: Person) -> PersonFields:
+    """What is known of a person."""
+    return PersonFields(**{each.name: getattr(person, each.name) for each in dataclass_fields(PersonFields)})
 
 
 def add_person(
-    tx: Tx, hash_key: bytes, account_id: int, owner_id: int, kind: PersonKind, fields: PersonFields
+    tx: Tx,
+    hash_key: bytes,
+    account_id: int,
+    creator_id: int,
+    kind: PersonKind,
+    fields: PersonFields,
+    *,
+    owner_id: int | None = None,
 ) -> Person:
-    """A new lead or contact; IncorrectValue names the field that is not acceptable."""
+    """A new lead or contact, the creator's unless an owner is named; IncorrectValue names what is not acceptable."""
     person = Person(
         account_id=account_id,
         kind=kind,
         id=accounts.take_ids(tx, account_id, kind),
-        owner_id=owner_id,
-        creator_id=owner_id,
+        owner_id=owner_id or creator_id,
+        creator_id=creator_id,
         created_at=tx.now,
         updated_at=tx.now,
         **_checked(hash_key, account_id, fields),
@@ -54,9 +73,15 @@ def add_person(
     return person
 
 
-def change_person(tx: Tx, hash_key: bytes, person: Person, fields: PersonFields) -> Person:
-    """Store a person's fields; a new address is what later letters go to."""
-    changed = replace(person, updated_at=tx.now, **_checked(hash_key, person.account_id, fields))
+def change_person(
+    tx: Tx, hash_key: bytes, person: Person, fields: PersonFields, *, owner_id: int | None = None
+) -> Person:
+    """Store a person's fields; a new address is what later letters go to. What is as it was is not stored."""
+    checked = _checked(hash_key, person.account_id, fields)
+    changed = replace(person, owner_id=owner_id or person.owner_id, **checked)
+    if changed == person:
+        return person
+    changed = replace(changed, updated_at=tx.now)
     people.save(tx, changed)
     if changed.address_hash != person.address_hash:
         _move_enrollments(tx, person, changed.address_hash)
@@ -98,9 +123,15 @@ def _checked(hash_key: bytes, account_id: int, fields: PersonFields) -> dict[str
         "title": fields.title or None,
         "email": email,
         "address_hash": address_hash(hash_key, account_id, email) if email else None,
-        "phone": normalize_phone(fields.phone) if fields.phone else None,
+        "phone": fields.phone or None,
         "time_zone": fields.time_zone or None,
         "custom": dict(fields.custom),
+        "mobile": fields.mobile or None,
+        "status": fields.status or None,
+        "source_id": fields.source_id,
+        "is_organization": fields.is_organization,
+        "organization_id": fields.organization_id,
+        "details": dict(fields.details),
     }
 
 
@@ -131,11 +162,18 @@ def _meets_another(enrollment: Enrollment, taken: frozenset[int]) -> bool:
     return bool({enrollment.subject.sequence_id, enrollment.subject.runs_sequence_id} & taken)
 
 
-def delete_person(tx: Tx, account_id: int, kind: PersonKind, id: int) -> None:
-    """Delete a person; what runs for them finishes first, as `resource_deleted`."""
+def delete_person(tx: Tx, account_id: int, kind: PersonKind, id: int, actor_id: int | None = None) -> None:
+    """Delete a person with their tasks; what runs for them finishes first, as `resource_deleted`."""
     person = people.get(tx, account_id, kind, id)
-    ids = enrollments.ongoing_of_person(tx, account_id, kind, id, [])
-    finish_all(tx, account_id, ids, FinishRequested(FinishedReason.RESOURCE_DELETED))
+    finish_for_removed(tx, person)
+    tasks.delete_of_person(tx, account_id, kind.value, id)
     people.delete(tx, person)
     if kind is PersonKind.CONTACT:
         _give_up_address(tx, person)
+    events.journal(tx, account_id, f"{kind}_deleted", subject=kind, subject_id=id, actor_id=actor_id)
+
+
+def finish_for_removed(tx: Tx, person: Person) -> None:
+    """Finish what runs for a person who is about to be no more."""
+    ids = enrollments.ongoing_of_person(tx, person.account_id, person.kind, person.id, [])
+    finish_all(tx, person.account_id, ids, FinishRequested(FinishedReason.RESOURCE_DELETED))

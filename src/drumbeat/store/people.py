@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from drumbeat.domain.errors import NotFound
-from drumbeat.domain.person import Person, PersonKind
+from drumbeat.domain.person import Person, PersonKind, values_to_find
 from drumbeat.store.stamps import from_stamp, to_stamp
 from drumbeat.store.statement import Insertion, Record, Rows, Statement
 from drumbeat.store.transaction import Snapshot, Tx
@@ -17,6 +17,7 @@ from drumbeat.store.transaction import Snapshot, Tx
 def add(tx: Tx, people: Sequence[Person]) -> None:
     """Store new people; ids are given."""
     tx.insert(_ADD, [_row(person) for person in people])
+    tx.insert(_ADD_VALUES, [row for person in people for row in _values(person)])
 
 
 def name_new_contacts(tx: Tx, account_id: int, contacts: Sequence[tuple[str, int]]) -> None:
@@ -50,6 +51,11 @@ def find_many(
     return {(person.kind, person.id): person for person in people}
 
 
+def lock(tx: Tx, account_id: int, kind: PersonKind, id: int) -> None:
+    """Let no other transaction change a person until this one has ended."""
+    tx.lock(_LOCK, account_id=account_id, kind=kind.value, id=id)
+
+
 def forget_address(tx: Tx, account_id: int, address_hash: str, contact_id: int) -> None:
     """Let an address no longer mean this contact."""
     tx.run(_FORGET_ADDRESS, account_id=account_id, address_hash=address_hash, id=contact_id)
@@ -68,13 +74,25 @@ def fill(tx: Tx, account_id: int, filled: Sequence[tuple[int, str | None, str | 
 def save(tx: Tx, person: Person) -> None:
     """Store a person's fields."""
     tx.run(_SAVE, saved=[_row(person)], account_id=person.account_id)
+    _forget_values(tx, person)
+    tx.insert(_ADD_VALUES, _values(person))
 
 
 def delete(tx: Tx, person: Person) -> None:
     """Remove a person."""
     if person.kind is PersonKind.CONTACT and person.address_hash is not None:
         forget_address(tx, person.account_id, person.address_hash, person.id)
+    _forget_values(tx, person)
     tx.run(_DELETE, account_id=person.account_id, kind=person.kind.value, id=person.id)
+
+
+def _forget_values(tx: Tx, person: Person) -> None:
+    tx.run(_FORGET_VALUES, account_id=person.account_id, kind=person.kind.value, id=person.id)
+
+
+def _values(person: Person) -> list[tuple[Any, ...]]:
+    found = values_to_find(person)
+    return [(person.account_id, person.kind.value, person.id, field, value) for field, value in found.items()]
 
 
 def find_by_address(snapshot: Snapshot, account_id: int, kind: PersonKind, address_hash: str) -> Person | None:
@@ -102,12 +120,22 @@ def _row(person: Person) -> tuple[Any, ...]:
         person.address_hash,
         person.phone,
         person.time_zone,
-        msgspec.json.encode(person.custom).decode() if person.custom else None,
+        _json(person.custom),
         person.owner_id,
         person.creator_id,
         to_stamp(person.created_at),
         to_stamp(person.updated_at),
+        person.mobile,
+        person.status,
+        person.source_id,
+        person.is_organization,
+        person.organization_id,
+        _json(person.details),
     )
+
+
+def _json(values: Mapping[str, Any]) -> str | None:
+    return msgspec.json.encode(values).decode() if values else None
 
 
 def _person(row: Record) -> Person:
@@ -128,20 +156,32 @@ def _person(row: Record) -> Person:
         creator_id=row[13],
         created_at=from_stamp(row[14]),
         updated_at=from_stamp(row[15]),
+        mobile=row[16],
+        status=row[17],
+        source_id=row[18],
+        is_organization=bool(row[19]),
+        organization_id=row[20],
+        details=msgspec.json.decode(row[21]) if row[21] else {},
     )
 
 
 _NAMES = (
     "account_id, kind, id, first_name, last_name, organization_name, title, email, address_hash, phone, "
-    "time_zone, custom, owner_id, creator_id, created_at, updated_at"
+    "time_zone, custom, owner_id, creator_id, created_at, updated_at, mobile, status, source_id, "
+    "is_organization, organization_id, details"
 )
 _TYPED = (
     "account_id int, kind text, id int, first_name text, last_name text, organization_name text, title text, "
     "email text, address_hash text, phone text, time_zone text, custom text, owner_id int, creator_id int, "
-    "created_at bigint, updated_at bigint"
+    "created_at bigint, updated_at bigint, mobile text, status text, source_id int, is_organization boolean, "
+    "organization_id int, details text"
 )
 _SELECTED = ", ".join(f"p.{name}" for name in _NAMES.split(", "))
 _ADD = Insertion("people", _TYPED)
+_ADD_VALUES = Insertion("person_values", "account_id int, kind text, person_id int, field text, value text")
+_FORGET_VALUES = Statement(
+    "DELETE FROM person_values WHERE account_id = :account_id AND kind = :kind AND person_id = :id"
+)
 _NAME_NEW_CONTACTS = Insertion("contact_addresses", "account_id int, address_hash text, contact_id int")
 _NAME_CONTACTS = Statement("""
     INSERT INTO contact_addresses (account_id, address_hash, contact_id)
@@ -153,6 +193,7 @@ _FIND = Statement(f"""
     SELECT {_SELECTED} FROM {{sought: kind text, id int}} AS sought
     JOIN people p ON p.account_id = :account_id AND p.kind = sought.kind AND {{key: p.id = sought.id}}
 """)
+_LOCK = Statement("SELECT id FROM people WHERE account_id = :account_id AND kind = :kind AND id = :id {lock}")
 _CONTACTS = Statement("""
     SELECT sought.address_hash, p.id, p.first_name, p.last_name, p.phone, p.time_zone, s.cause
     FROM {sought: address_hash text} AS sought
@@ -174,7 +215,9 @@ _SAVE = Statement(f"""
         first_name = saved.first_name, last_name = saved.last_name,
         organization_name = saved.organization_name, title = saved.title, email = saved.email,
         address_hash = saved.address_hash, phone = saved.phone, time_zone = saved.time_zone,
-        custom = saved.custom, owner_id = saved.owner_id, updated_at = saved.updated_at
+        custom = saved.custom, owner_id = saved.owner_id, updated_at = saved.updated_at,
+        mobile = saved.mobile, status = saved.status, source_id = saved.source_id,
+        is_organization = saved.is_organization, organization_id = saved.organization_id, details = saved.details
     FROM {{saved: {_TYPED}}} AS saved
     WHERE people.account_id = :account_id AND people.kind = saved.kind AND {{key: people.id = saved.id}}
 """)

@@ -203,9 +203,51 @@ people = tenant_table(
     Column("creator_id", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("mobile", Text),
+    Column("status", Text),
+    Column("source_id", Integer),
+    Column("is_organization", Boolean, nullable=False, server_default=_NO),
+    Column("organization_id", Integer),  # the contact that is this contact's organization
+    Column("details", Text),  # what is only shown: addresses, tags, website, ...
     Index(None, "account_id", "address_hash"),
     one_of("kind", "lead", "contact"),
     key=("kind", "id"),
+)
+Index("ix_people_updated", people.c.account_id, people.c.kind, people.c.updated_at, people.c.id)
+Index("ix_people_name", people.c.account_id, people.c.kind, people.c.last_name, people.c.first_name, people.c.id)
+for _column in ("organization_name", "phone", "mobile", "organization_id"):
+    Index(
+        f"ix_people_{_column}",
+        people.c.account_id,
+        people.c.kind,
+        people.c[_column],
+        people.c.id,
+        sqlite_where=text(f"{_column} IS NOT NULL"),
+        postgresql_where=text(f"{_column} IS NOT NULL"),
+    )
+
+# What people may be found by that stands in their JSON: custom fields and parts of the address, as text.
+person_values = tenant_table(
+    "person_values",
+    Column("kind", Text, nullable=False),
+    Column("person_id", Integer, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    belongs_to("people", "kind", "person_id", key=("kind", "id")),
+    Index("ix_person_values_value", "account_id", "kind", "field", "value", "person_id"),
+    key=("kind", "person_id", "field"),
+)
+
+# Leads that became contacts; the leads themselves are gone.
+lead_conversions = tenant_table(
+    "lead_conversions",
+    Column("id", Integer, nullable=False),
+    Column("lead_id", Integer, nullable=False),
+    Column("individual_id", Integer),
+    Column("organization_id", Integer),
+    Column("creator_id", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "account_id", "lead_id"),
 )
 
 # The contact that an address means to execute, and the lock under which it is made.
@@ -535,7 +577,17 @@ tasks = tenant_table(
     Column("enrollment_id", Integer),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("remind_at", BigInteger),
     belongs_to("users", "owner_id"),
+)
+Index("ix_tasks_owner", tasks.c.account_id, tasks.c.owner_id, tasks.c.id)
+Index("ix_tasks_updated", tasks.c.account_id, tasks.c.updated_at, tasks.c.id)
+Index(
+    "ix_tasks_open",
+    tasks.c.account_id,
+    tasks.c.id,
+    sqlite_where=text("completed_at IS NULL"),
+    postgresql_where=text("completed_at IS NULL"),
 )
 Index("ix_tasks_resource", tasks.c.account_id, tasks.c.resource_type, tasks.c.resource_id, tasks.c.id)
 

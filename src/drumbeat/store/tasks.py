@@ -41,6 +41,27 @@ def complete(tx: Tx, account_id: int, id: int) -> None:
     tx.run(_COMPLETE, account_id=account_id, id=id, now=to_stamp(tx.now))
 
 
+def lock(tx: Tx, account_id: int, id: int) -> None:
+    """Let no other transaction change a task until this one has ended."""
+    tx.lock(_LOCK, account_id=account_id, id=id)
+
+
+def save(tx: Tx, task: Task) -> None:
+    """Store a task's fields."""
+    tx.run(_SAVE, saved=[_row(task)], account_id=task.account_id)
+
+
+def move(tx: Tx, account_id: int, before: tuple[str, int], after: tuple[str, int]) -> None:
+    """Let a person's tasks be another one's, both as (kind, id)."""
+    keys = {"kind": before[0], "id": before[1], "new_kind": after[0], "new_id": after[1]}
+    tx.run(_MOVE, account_id=account_id, now=to_stamp(tx.now), **keys)
+
+
+def delete_of_person(tx: Tx, account_id: int, kind: str, id: int) -> None:
+    """Remove every task of a person."""
+    tx.run(_DELETE_OF_PERSON, account_id=account_id, kind=kind, id=id)
+
+
 def delete(tx: Tx, account_id: int, ids: Sequence[int]) -> None:
     """Remove tasks."""
     tx.run(_DELETE, account_id=account_id, removed=[[id] for id in ids])
@@ -60,6 +81,7 @@ def _row(task: Task) -> tuple[Any, ...]:
         task.enrollment_id,
         to_stamp(task.created_at),
         to_stamp(task.updated_at),
+        stamp_or_none(task.remind_at),
     )
 
 
@@ -77,12 +99,14 @@ def _task(row: Record) -> Task:
         enrollment_id=row.enrollment_id,
         created_at=from_stamp(row.created_at),
         updated_at=from_stamp(row.updated_at),
+        remind_at=instant_or_none(row.remind_at),
     )
 
 
 _TYPED = (
     "account_id int, id int, owner_id int, creator_id int, resource_type text, resource_id int, content text, "
-    "due_at bigint, completed_at bigint, enrollment_id int, created_at bigint, updated_at bigint"
+    "due_at bigint, completed_at bigint, enrollment_id int, created_at bigint, updated_at bigint, "
+    "remind_at bigint"
 )
 _COLUMNS = ", ".join(f"t.{column.split()[0]}" for column in _TYPED.split(", "))
 _ADD = Insertion("tasks", _TYPED)
@@ -91,6 +115,7 @@ _FIND = Statement(f"""
     SELECT {_COLUMNS} FROM {{sought: id int}} AS sought
     JOIN tasks t ON t.account_id = :account_id AND {{key: t.id = sought.id}}
 """)
+_LOCK = Statement("SELECT id FROM tasks WHERE account_id = :account_id AND id = :id {lock}")
 _LIST_OPEN = Statement(f"""
     SELECT {_COLUMNS} FROM tasks t
     WHERE t.account_id = :account_id AND t.completed_at IS NULL AND t.id > :after ORDER BY t.id LIMIT :limit
@@ -103,3 +128,18 @@ _DELETE = Statement("""
     DELETE FROM tasks WHERE account_id = :account_id
         AND id {in: SELECT id FROM {removed: id int} AS removed :in}
 """)
+_SAVE = Statement(f"""
+    UPDATE tasks SET
+        owner_id = saved.owner_id, resource_type = saved.resource_type, resource_id = saved.resource_id,
+        content = saved.content, due_at = saved.due_at, completed_at = saved.completed_at,
+        remind_at = saved.remind_at, updated_at = saved.updated_at
+    FROM {{saved: {_TYPED}}} AS saved
+    WHERE tasks.account_id = :account_id AND {{key: tasks.id = saved.id}}
+""")
+_MOVE = Statement("""
+    UPDATE tasks SET resource_type = :new_kind, resource_id = :new_id, updated_at = :now
+    WHERE account_id = :account_id AND resource_type = :kind AND resource_id = :id
+""")
+_DELETE_OF_PERSON = Statement(
+    "DELETE FROM tasks WHERE account_id = :account_id AND resource_type = :kind AND resource_id = :id"
+)

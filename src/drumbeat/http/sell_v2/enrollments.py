@@ -28,6 +28,7 @@ from drumbeat.http.reading import (
 from drumbeat.http.sell_v2.envelope import Page, Record
 from drumbeat.http.sell_v2.listing import AFTER, PAGING, Paging, read_paging
 from drumbeat.http.sell_v2.shapes import ALTERNATIVES, EnrollmentData, FinishData, enrollment_record, finish_record
+from drumbeat.http.sell_v2.writing import admit_writer
 from drumbeat.operations import enrollments as operations
 from drumbeat.operations.enrollments import EnrollRequest
 from drumbeat.operations.views import EnrollmentView, view
@@ -157,7 +158,7 @@ def _read_listing(sent: dict[str, str]) -> _Listing:
 def create_enrollment(request: AnyRequest, body: RawBody) -> Answer:
     """Enroll one person in an active sequence."""
     world = parts_of(request).world
-    caller = _admit_writer(request)
+    caller = admit_writer(request)
     wanted = _read_new(request, body)
 
     def work(tx: Tx) -> EnrollmentView:
@@ -165,13 +166,6 @@ def create_enrollment(request: AnyRequest, body: RawBody) -> Answer:
         return view(tx, caller.account_id, [made])[0]
 
     return json_reply(enrollment_record(world.database.transact(work)))
-
-
-def _admit_writer(request: AnyRequest) -> Caller:
-    with parts_of(request).world.database.read() as snapshot:
-        caller = admit(snapshot, request, Scope.WRITE)
-    read_parameters(request)
-    return caller
 
 
 def _read_new(request: AnyRequest, body: RawBody) -> EnrollRequest:
@@ -216,7 +210,7 @@ def _shown(snapshot: Snapshot, caller: Caller, id: int) -> Answer:
 def update_enrollment(request: AnyRequest, id: FromPath[str], body: RawBody) -> Answer:
     """Set the state: `finished` on an ongoing enrollment, `active` on a blocked one."""
     world = parts_of(request).world
-    caller = _admit_writer(request)
+    caller = admit_writer(request)
     number = read_id(id, "enrollment")
     sent = read_attributes(request, body, NewState.__struct_fields__)
     state = sent.word("state", State)
@@ -251,7 +245,7 @@ def update_enrollment(request: AnyRequest, id: FromPath[str], body: RawBody) -> 
 def finish_ongoing(request: AnyRequest, body: RawBody) -> Answer:
     """Finish every ongoing enrollment of a person, in the named sequences or in all."""
     world = parts_of(request).world
-    caller = _admit_writer(request)
+    caller = admit_writer(request)
     sent = read_attributes(request, body, Finishing.__struct_fields__)
     kind = sent.word("resource_type", PersonKind, required=True) or PersonKind.LEAD
     id = sent.id("resource_id", required=True)

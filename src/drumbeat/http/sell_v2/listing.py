@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -16,6 +17,7 @@ from drumbeat.http.openapi import Parameter
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of
 from drumbeat.http.reading import shortened, whole_number
 from drumbeat.http.sell_v2.envelope import Links, Page, PageMeta, Record, link
+from drumbeat.store.pages import Order, Place
 
 T = TypeVar("T")
 
@@ -24,16 +26,21 @@ PAGING = (
     Parameter("per_page", "Records in a page, 1 to 100; 25 by default."),
 )
 # Set in next_page by lists that may be long.
-AFTER = Parameter("after", "Set in next_page: begins behind this id, so that far pages are as quick as near ones.")
+AFTER = Parameter("after", "Set in next_page: begins behind this record, so that far pages are as quick as near ones.")
+_AFTER = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,18}))?\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """The page a caller asks for; `kept` are the parameters that its neighbours have too."""
+    """The page a caller asks for; `kept` are the parameters that its neighbours have too.
+
+    `after` is the id of the record it begins behind, and `after_at` that one's stamp in lists by change.
+    """
 
     page: int
     per_page: int
     after: int
+    after_at: int | None
     kept: Mapping[str, object]
 
     @property
@@ -46,24 +53,35 @@ class Paging:
         return found[self.skip : self.skip + self.per_page]
 
     def answer(
-        self, request: AnyRequest, records: list[Record[Any]], *, has_next: bool, last_id: int = 0
+        self,
+        request: AnyRequest,
+        records: list[Record[Any]],
+        *,
+        has_next: bool,
+        last_id: int = 0,
+        last_at: int | None = None,
     ) -> Response[bytes]:
-        """The page; with a `last_id` its next_page begins behind that id."""
+        """The page; with a `last_id` (and a stamp) its next_page begins behind that record."""
         here = parts_of(request).world.settings.base_url + request.scope["path"]
-        meta = PageMeta("collection", len(records), self._links(here, has_next=has_next, last_id=last_id))
-        return json_reply(Page(records, meta))
+        links = self._links(here, has_next=has_next, behind=_after(last_id, last_at))
+        return json_reply(Page(records, PageMeta("collection", len(records), links)))
 
-    def _links(self, here: str, *, has_next: bool, last_id: int) -> Links:
-        def page(number: int, after: int = 0) -> str:
-            behind = {"after": after} if after else {}
-            return link(here, {"page": number, "per_page": self.per_page} | dict(self.kept) | behind)
+    def _links(self, here: str, *, has_next: bool, behind: dict[str, str]) -> Links:
+        def page(number: int, after: Mapping[str, str] | None = None) -> str:
+            return link(here, {"page": number, "per_page": self.per_page} | dict(self.kept) | dict(after or {}))
 
         return Links(
-            here=page(self.page, self.after),
+            here=page(self.page, _after(self.after, self.after_at)),
             first_page=page(1),
             prev_page=page(self.page - 1) if self.page > 1 else UNSET,
-            next_page=page(self.page + 1, last_id) if has_next else UNSET,
+            next_page=page(self.page + 1, behind) if has_next else UNSET,
         )
+
+
+def _after(id: int, at: int | None) -> dict[str, str]:
+    if not id:
+        return {}
+    return {"after": str(id) if at is None else f"{id}.{at}"}
 
 
 class Listed(Protocol):
@@ -102,9 +120,50 @@ def sorted_by(sent: Mapping[str, str], found: Iterable[L]) -> list[L]:
 
 def read_paging(sent: dict[str, str]) -> Paging:
     """The page that a query asks for."""
+    after, after_at = _read_after(sent.get("after"))
     return Paging(
         page=whole_number(sent, "page", 1, 1, LARGEST_ID),
         per_page=whole_number(sent, "per_page", 25, 1, 100),
-        after=whole_number(sent, "after", 0, 0, LARGEST_ID),
+        after=after,
+        after_at=after_at,
         kept={name: value for name, value in sent.items() if name not in ("page", "per_page", "after")},
     )
+
+
+def _read_after(text: str | None) -> tuple[int, int | None]:
+    found = _AFTER.match(text or "0")
+    if found is None or int(found[1]) > LARGEST_ID:
+        raise MalformedParameter(f"after is what next_page holds; {shortened(text or '')!r} is not.")
+    return int(found[1]), None if found[2] is None else int(found[2])
+
+
+def long_order(orders: Collection[Order]) -> Parameter:
+    """The parameter by which a list that may be long is sorted."""
+    return Parameter("sort_by", f"{_told(orders)}, then :asc or :desc; id:asc by default.")
+
+
+def _told(orders: Collection[Order]) -> str:
+    return ", ".join(name for order in orders for name in (order.value, _ALIASES.get(order)) if name)
+
+
+def read_place(sent: Mapping[str, str], paging: Paging, orders: Collection[Order]) -> Place:
+    """The part of a list that may be long, and one record more, which tells whether there is a next page."""
+    name, _, way = sent.get("sort_by", "id").partition(":")
+    order = next((each for each in orders if name in (each.value, _ALIASES.get(each))), None)
+    if order is None or way not in ("", "asc", "desc"):
+        told = f"sort_by is one of {_told(orders)}, then :asc or :desc"
+        raise MalformedParameter(f"{told}; {shortened(sent.get('sort_by', ''))!r} is not.")
+    if paging.after and (order is Order.NAME or (order is Order.UPDATED) is (paging.after_at is None)):
+        raise MalformedParameter("after is of a list in another order; take next_page as it is.")
+    return Place(
+        limit=paging.per_page + 1,
+        skip=paging.skip,
+        after=paging.after,
+        after_at=paging.after_at,
+        order=order,
+        descending=way == "desc",
+    )
+
+
+# Ids grow with the time of creation.
+_ALIASES = {Order.ID: "created_at"}

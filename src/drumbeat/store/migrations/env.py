@@ -9,7 +9,6 @@ context.configure(
     target_metadata=metadata,
     compare_type=True,
     compare_server_default=True,
-    render_as_batch=context.config.attributes.get("render_as_batch", False),
 )
 with context.begin_transaction():
     context.run_migrations()

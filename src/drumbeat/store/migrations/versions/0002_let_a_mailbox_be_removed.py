@@ -11,5 +11,4 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply."""
-    with op.batch_alter_table("mailboxes", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("removed_at", sa.BigInteger(), nullable=True))
+    op.add_column("mailboxes", sa.Column("removed_at", sa.BigInteger(), nullable=True))
