@@ -37,7 +37,9 @@ def test_what_needs_a_scope_says_so_and_refuses_without(client: Client, referenc
         for method, operation in methods.items():
             is_guarded = path.startswith(("/v2/", "/api/"))
             assert ("security" in operation) == is_guarded
-            answer = client.request(method, path.format(id=1, name="x", token="x"), headers={"User-Agent": "x"})
+            answer = client.request(
+                method, path.format(id=1, name="x", token="x", session_id=1), headers={"User-Agent": "x"}
+            )
             assert (answer.status_code == 401) == is_guarded, path
             assert str(answer.status_code) in operation["responses"] or not is_guarded
 

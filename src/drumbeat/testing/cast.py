@@ -22,7 +22,10 @@ from drumbeat.testing.clock import FrozenClock
 from drumbeat.wiring import World, open_world
 
 RIVALS_FIRST_ID = 1_000_001
-_NOUNS = ("user", "mailbox", "template", "sequence", "lead", "contact", "enrollment", "task", "credential")
+_NOUNS = (
+    *("user", "mailbox", "template", "sequence", "enrollment", "credential"),
+    *("lead", "contact", "task", "lead_conversion"),
+)
 _EVERYTHING = (Scope.READ, Scope.WRITE, Scope.SEQUENCES_EXECUTE)
 
 

@@ -23,6 +23,6 @@ def admit_to(request: AnyRequest, scope: Scope) -> Caller:
         return admit(snapshot, request, scope)
 
 
-def no_content(status: int = 204) -> Response[None]:
-    """An answer without a body."""
-    return Response(None, status_code=status)
+def no_content() -> Response[None]:
+    """The answer that has no body."""
+    return Response(None, status_code=204)
