@@ -14,6 +14,7 @@ from drumbeat.testing.cast import Cast, add_sequence, letter
 from drumbeat.wiring import World
 from tests.contracts.shapes import shape
 from tests.http.conftest import Api
+from tests.http.test_people import WHOLE
 
 LIST = "/v2/sequence_enrollments"
 DOCUMENTED: dict[str, Any] = json.loads((Path(__file__).parent / "sell_shapes.json").read_text())
@@ -58,3 +59,25 @@ def test_finishing_all_and_one(api: Api, cast: Cast, world: World, new_lead: Cal
         answer = api("POST", path, {"data": sent})
         assert answer.status_code == 200
         assert shape(answer.json()) == DOCUMENTED[documented]
+
+
+def test_a_whole_lead_contact_task_and_conversion(api: Api) -> None:
+    def made(path: str, **sent: Any) -> Any:
+        answer = api("POST", path, {"data": sent})
+        assert answer.status_code == 200
+        return answer.json()
+
+    whole = WHOLE | {"custom_fields": {"known_via": "Tom"}, "tags": ["important"]}
+    lead = made("/v2/leads", **whole, organization_name="Lamps Ltd", source_id=3)
+    assert shape(lead) == DOCUMENTED["lead"]
+    organization = made("/v2/contacts", name="Lamps Ltd", is_organization=True)
+    contact = made("/v2/contacts", **whole, contact_id=organization["data"]["id"])
+    assert shape(contact) == DOCUMENTED["contact"]
+    at = "2014-09-27T16:32:56+00:00"
+    task = made("/v2/tasks", content="Call", resource_type="lead", resource_id=1, due_date=at, remind_at=at)
+    assert shape(task) == DOCUMENTED["task"]
+    assert shape(made("/v2/lead_conversions", lead_id=1)) == DOCUMENTED["lead_conversion"]
+    for path in ("leads", "contacts", "tasks", "lead_conversions"):
+        page = api("GET", f"/v2/{path}").json()
+        assert page["meta"]["count"] == len(page["items"])
+        assert all(item["meta"] == {"type": path[:-1]} for item in page["items"])
