@@ -9,11 +9,12 @@ from litestar import Response, post
 from litestar.params import FromPath, RawBody
 
 from drumbeat.domain.access import Scope
+from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import IncorrectValue
 from drumbeat.http.auth import admit
 from drumbeat.http.openapi import Parameter, described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
-from drumbeat.http.reading import LARGEST_ID, number_list, read_attributes, read_id, read_parameters, whole_number
+from drumbeat.http.reading import number_list, read_attributes, read_id, read_parameters, whole_number
 from drumbeat.http.sell_v2.envelope import Meta, Page, Record, whole_seconds
 from drumbeat.http.sell_v2.listing import AFTER, PAGING, long_order, read_paging, read_place
 from drumbeat.http.sell_v2.writing import admit_writer

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 
 import msgspec
 
+from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import IncorrectValue, MissingField
 from drumbeat.domain.person import PersonKind, address_hash, findable, normalize_email
 from drumbeat.http.openapi import Parameter
-from drumbeat.http.reading import LARGEST_ID, LONGEST_BODY, Attributes, number_list, text, truth, whole_number
+from drumbeat.http.reading import LONGEST_BODY, Attributes, number_list, text, truth, whole_number
 from drumbeat.http.sell_v2.person_shapes import NO_STATUS, PLAIN, Address
 from drumbeat.operations.people import PersonEdit
 from drumbeat.operations.records import PersonFields

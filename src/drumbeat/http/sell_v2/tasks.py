@@ -12,6 +12,7 @@ from litestar import Response, delete, post, put
 from litestar.params import FromPath, RawBody
 
 from drumbeat.domain.access import Scope
+from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import BlankField
 from drumbeat.domain.person import PersonKind
 from drumbeat.domain.task import Task
@@ -19,7 +20,6 @@ from drumbeat.http.auth import admit
 from drumbeat.http.openapi import Parameter, described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import (
-    LARGEST_ID,
     LONGEST_BODY,
     Attributes,
     number_list,
