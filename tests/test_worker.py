@@ -13,9 +13,11 @@ from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, Enrollment, State
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.operations.mailboxes import server_of
+from drumbeat.operations.keyed_calls import once
 from drumbeat.operations.sequences import set_status
 from drumbeat.store import events
 from drumbeat.store.database import Database
+from drumbeat.store.kept_answers import KeyedCall
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter, task
 from drumbeat.testing.sink import At, Sink, Talk
@@ -284,3 +286,21 @@ def test_a_letter_in_the_air_that_is_claimed_again_is_carried_once(office: Offic
     office.worker.tend()
     assert carrier._take(1) == []
     carrier.close()
+
+
+def test_answers_kept_for_48_hours_are_deleted_in_batches(office: Office) -> None:
+    account_id = office.house.account_id
+
+    def keep(count: int, name: str) -> None:
+        for n in range(count):
+            call = KeyedCall(account_id, f"{name}{n}", "r")
+            office.transact(lambda tx, call=call: once(tx, call, lambda: b"{}"))  # type: ignore[misc]
+
+    keep(3, "old")
+    office.later(hours=47)
+    keep(2, "new")
+    office.later(hours=1)
+    assert office.count("SELECT count(*) FROM kept_answers WHERE key_hash LIKE 'new%'") == 2
+    assert office.count("SELECT count(*) FROM kept_answers") == 2
+    office.later(hours=47)
+    assert office.count("SELECT count(*) FROM kept_answers") == 0

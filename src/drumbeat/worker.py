@@ -26,7 +26,7 @@ from drumbeat.operations.dispatch import ClaimedLetter, claim
 from drumbeat.operations.doubts import reap
 from drumbeat.operations.mailboxes import hold_unopened, lift_hold, prolong_hold, server_of
 from drumbeat.operations.sequences import carry_replan
-from drumbeat.store import deliveries, events, lanes, mailboxes, replans
+from drumbeat.store import deliveries, events, kept_answers, lanes, mailboxes, replans
 from drumbeat.store.lanes import NO_MAILBOX
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.wiring import World
@@ -34,6 +34,8 @@ from drumbeat.wiring import World
 POLL_EVERY = 0.25  # seconds between looks at the lanes when nothing is due
 GRACE = 25.0  # seconds in which a stopping worker waits for answers
 REAP_EVERY = timedelta(seconds=1)
+FORGET_EVERY = timedelta(minutes=1)
+_FORGOTTEN_AT_ONCE = 500
 _REAPED_AT_ONCE = 100
 _LANES_AT_ONCE = 50
 _TOLD_AT_ONCE = 200
@@ -197,6 +199,7 @@ class Worker:
         self._is_crowded = False
         self._token = secrets.token_hex(8)
         self._reaped_at: datetime | None = None
+        self._forgot_at: datetime | None = None
 
     def step(self) -> bool:
         """Do everything that can be done now, one after the other; False if there was nothing."""
@@ -300,8 +303,8 @@ class Worker:
             return replace(server_of(vault, replace(mailbox, sealed_password=None)), password="")
 
     def tend(self) -> bool:
-        """What needs no lane: leases that ran out, changes of sequences, counts."""
-        done = [self._tended(part) for part in (self._reap, self._replan, self._count)]
+        """What needs no lane: leases that ran out, changes of sequences, counts, answers kept long enough."""
+        done = [self._tended(part) for part in (self._reap, self._replan, self._count, self._forget)]
         return any(done)
 
     def _tended(self, part: Callable[[], bool]) -> bool:
@@ -316,8 +319,7 @@ class Worker:
 
     def _reap(self) -> bool:
         with self._world.database.read() as snapshot:
-            # A clock that was set back makes the difference negative, and what lapsed is looked for at once.
-            if self._reaped_at is not None and timedelta(0) <= snapshot.now - self._reaped_at < REAP_EVERY:
+            if _is_within(REAP_EVERY, self._reaped_at, snapshot.now):
                 return False
             found = deliveries.expired(snapshot, snapshot.now, _REAPED_AT_ONCE)
             self._reaped_at = None if found else snapshot.now
@@ -355,6 +357,24 @@ class Worker:
             if not events.has_untold(snapshot):
                 return False
         return self._world.database.transact(lambda tx: events.count_untold(tx, _TOLD_AT_ONCE)) > 0
+
+    def _forget(self) -> bool:
+        """Delete a batch of kept answers that are given no more, at once again while there are any."""
+        with self._world.database.read() as snapshot:
+            if _is_within(FORGET_EVERY, self._forgot_at, snapshot.now):
+                return False
+            found = kept_answers.expired(snapshot, _FORGOTTEN_AT_ONCE)
+            self._forgot_at = None if found else snapshot.now
+        for account_id, key_hashes in found.items():
+            self._world.database.transact(
+                lambda tx, a=account_id, gone=key_hashes: kept_answers.delete(tx, a, gone)  # type: ignore[misc]
+            )
+        return bool(found)
+
+
+def _is_within(pause: timedelta, since: datetime | None, now: datetime) -> bool:
+    """Whether the pause since then still lasts; a clock that was set back makes it negative, and ends it."""
+    return since is not None and timedelta(0) <= now - since < pause
 
 
 def _collect(futures: dict[tuple[int, int], Future[Any]]) -> None:

@@ -28,6 +28,7 @@ ACROSS_ACCOUNTS = {
     "deliveries._EXPIRED",
     "events._HAS_UNTOLD",
     "events._TAKE",
+    "kept_answers._EXPIRED",
     "lanes._AWAKE",
     "mailboxes._ANY_REAL",
     "mailboxes._TO_TEST",

@@ -27,8 +27,11 @@ DrumbeatError
 |   |   |-- SequenceNotActive
 |   |   |-- SequenceEmpty
 |   |   |-- VariantUnavailable
-|   |   `-- ActorUnavailable
+|   |   |-- ActorUnavailable
+|   |   `-- KeyAtWork
 |   |-- SeveralMatch             a filter that is to fit one record fits more
+|   |-- KeyReused
+|   |-- TooManyCalls
 |   |-- NoEligibleContacts
 |   |-- TemplateSyntax
 |   |   `-- TemplateFails        it parses, yet cannot be rendered
@@ -182,6 +185,18 @@ class ActorUnavailable(NotNow):
 
 class SeveralMatch(Refused):
     """Several records match."""
+
+
+class KeyAtWork(NotNow):
+    """A call with this Idempotency-Key is still at work."""
+
+
+class KeyReused(Refused):
+    """The Idempotency-Key was used for another request."""
+
+
+class TooManyCalls(Refused):
+    """The rate limit is exceeded."""
 
 
 class NoEligibleContacts(Refused):

@@ -33,6 +33,7 @@ class Caller:
 
     account_id: int
     user_id: int
+    credential_id: int
 
 
 def admit(snapshot: Snapshot, request: AnyRequest, scope: Scope) -> Caller:
@@ -41,7 +42,7 @@ def admit(snapshot: Snapshot, request: AnyRequest, scope: Scope) -> Caller:
     if not credential.allows(scope):
         raise InsufficientScope(f"This needs the scope {scope}.")
     request.scope["state"][_USED] = (credential.account_id, credential.id, snapshot.now)
-    return Caller(credential.account_id, credential.user_id)
+    return Caller(credential.account_id, credential.user_id, credential.id)
 
 
 def _presented(request: AnyRequest) -> str:

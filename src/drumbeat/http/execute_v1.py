@@ -14,10 +14,13 @@ from drumbeat.domain.access import Scope
 from drumbeat.domain.errors import IncorrectValue, MissingField, UnknownField, WrongType
 from drumbeat.domain.variant import Variant
 from drumbeat.http.auth import admit
+from drumbeat.http.idempotency import IDEMPOTENCY_KEY, read_keyed_call
 from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of
 from drumbeat.http.reading import check_is_json, decoded, read_id, read_parameters, shortened
 from drumbeat.operations.execute import ContactInput, ContactStatus, Execution, execute
+from drumbeat.operations.keyed_calls import once
+from drumbeat.store.transaction import Tx
 
 MOST_CONTACTS = 100
 _Name = Annotated[str, msgspec.Meta(max_length=255, pattern="^[^\\x00]*$")]
@@ -78,6 +81,7 @@ _read = msgspec.json.Decoder(Executing).decode
     opt=described(
         "Enroll many contacts",
         scope=Scope.SEQUENCES_EXECUTE,
+        parameters=(IDEMPOTENCY_KEY,),
         body=Executing,
         example={"contacts": [{"email": "ada@example.com", "firstName": "Ada"}]},
         answer=ExecuteAnswer,
@@ -91,11 +95,14 @@ def execute_sequence(request: AnyRequest, id: FromPath[str], body: RawBody) -> R
         caller = admit(snapshot, request, Scope.SEQUENCES_EXECUTE)
     read_parameters(request)
     number = read_id(id, "sequence")
+    keyed = read_keyed_call(request, caller, body)
     contacts = _read_contacts(request, body)
-    done = world.database.transact(
-        lambda tx: execute(tx, world.hash_key, caller.account_id, caller.user_id, number, contacts)
-    )
-    return json_reply(_answer(done))
+
+    def work(tx: Tx) -> bytes:
+        done = execute(tx, world.hash_key, caller.account_id, caller.user_id, number, contacts)
+        return msgspec.json.encode(_answer(done))
+
+    return json_reply(world.database.transact(lambda tx: once(tx, keyed, lambda: work(tx))))
 
 
 def _read_contacts(request: AnyRequest, body: RawBody) -> list[ContactInput]:

@@ -23,10 +23,11 @@ _EVERYWHERE = (500, 503)
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A query parameter and what it means."""
+    """A parameter and what it means; its place is the query or a header."""
 
     name: str
     meaning: str
+    place: str = "query"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +116,11 @@ def _parameters(path: str, words: Described) -> list[dict[str, Any]]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"\{(\w+)\}", path)
     ]
-    in_query = [
-        {"name": p.name, "in": "query", "description": p.meaning, "schema": {"type": "string"}}
+    others = [
+        {"name": p.name, "in": p.place, "description": p.meaning, "schema": {"type": "string"}}
         for p in words.parameters
     ]
-    return in_path + in_query
+    return in_path + others
 
 
 def _answers(path: str, words: Described, known: dict[str, Any]) -> dict[str, Any]:

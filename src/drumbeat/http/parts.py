@@ -78,7 +78,8 @@ def request_id(scope: Any) -> str:
 
 
 def json_reply(
-    answer: msgspec.Struct | dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
+    answer: msgspec.Struct | dict[str, Any] | bytes, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response[bytes]:
-    """The answer as JSON."""
-    return Response(msgspec.json.encode(answer), status_code=status, media_type=JSON, headers=headers)
+    """The answer as JSON; bytes are JSON already."""
+    encoded = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
+    return Response(encoded, status_code=status, media_type=JSON, headers=headers)

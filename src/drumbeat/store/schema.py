@@ -636,3 +636,25 @@ sequence_counts = tenant_table(
     Column("total", BigInteger, nullable=False),
     key=("sequence_id", "variant", "fact"),
 )
+
+# --- calls of the APIs ------------------------------------------------------------------------------
+
+# The answer of each call that carried an Idempotency-Key, for as long as it is given again.
+kept_answers = tenant_table(
+    "kept_answers",
+    Column("key_hash", Text, nullable=False),  # of the credential, the route and the key
+    Column("request_hash", Text, nullable=False),  # of the path and the body
+    Column("answer", LargeBinary),  # null only while the call is at work
+    Column("created_at", BigInteger, nullable=False),
+    key=("key_hash",),
+)
+Index("ix_kept_answers_created_at", kept_answers.c.created_at)
+
+# How many calls of the execute API an account made in its latest minute.
+api_calls = tenant_table(
+    "api_calls",
+    Column("minute", BigInteger, nullable=False),
+    Column("calls", Integer, nullable=False),
+    key=(),
+    hot=True,
+)

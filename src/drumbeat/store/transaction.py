@@ -28,6 +28,10 @@ class BrokenRule(Exception):
         self.is_unique = "UNIQUE" in str(error) or getattr(error, "sqlstate", None) == "23505"
 
 
+class StillHeld(Exception):
+    """Another transaction held a row for longer than this one was to wait."""
+
+
 class _broken_rules_told:  # noqa: N801 - a context manager, and a class for its speed
     """Turns the driver's complaint about a constraint into BrokenRule."""
 
@@ -105,6 +109,22 @@ class Tx(Snapshot):
         """Lock the rows a statement selects; on SQLite the writer is alone and nothing is read."""
         if self._postgresql:
             self._run(statement, parameters)
+
+    @contextmanager
+    def patient_for(self, seconds: float) -> Iterator[None]:
+        """Wait at most so long for rows that others hold, then raise StillHeld.
+
+        On SQLite nobody holds rows: who writes has waited for the one writer's turn before.
+        """
+        if not self._postgresql:
+            yield
+            return
+        self._cursor.execute(f"SET LOCAL lock_timeout = {int(seconds * 1000)}")
+        try:
+            yield
+        except psycopg.errors.LockNotAvailable:
+            raise StillHeld from None
+        self._cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
 
     def insert(self, insertion: Insertion, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add the rows, each a tuple in the insertion's order of columns."""

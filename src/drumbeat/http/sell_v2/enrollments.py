@@ -16,6 +16,7 @@ from drumbeat.domain.enrollment import Enrollment, State
 from drumbeat.domain.errors import IncorrectValue, MalformedParameter
 from drumbeat.domain.person import PersonKind
 from drumbeat.http.auth import Caller, admit
+from drumbeat.http.idempotency import IDEMPOTENCY_KEY, read_keyed_call
 from drumbeat.http.openapi import Parameter, described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import (
@@ -31,6 +32,7 @@ from drumbeat.http.sell_v2.shapes import ALTERNATIVES, EnrollmentData, FinishDat
 from drumbeat.http.sell_v2.writing import admit_writer
 from drumbeat.operations import enrollments as operations
 from drumbeat.operations.enrollments import EnrollRequest
+from drumbeat.operations.keyed_calls import once
 from drumbeat.operations.views import EnrollmentView, view
 from drumbeat.store import enrollment_pages, enrollments
 from drumbeat.store.transaction import Snapshot, Tx
@@ -149,23 +151,25 @@ def _read_listing(sent: dict[str, str]) -> _Listing:
     opt=described(
         "Enroll a lead or a contact",
         scope=Scope.WRITE,
+        parameters=(IDEMPOTENCY_KEY,),
         body=NewEnrollment,
         example={"data": {"sequence_id": 1, "resource_type": "lead", "resource_id": 1}},
         answer=Record[EnrollmentData],
-        refusals=(403, 422),
+        refusals=(403, 409, 422),
     ),
 )
 def create_enrollment(request: AnyRequest, body: RawBody) -> Answer:
     """Enroll one person in an active sequence."""
     world = parts_of(request).world
     caller = admit_writer(request)
+    keyed = read_keyed_call(request, caller, body)
     wanted = _read_new(request, body)
 
-    def work(tx: Tx) -> EnrollmentView:
+    def work(tx: Tx) -> bytes:
         made = operations.enroll(tx, world.hash_key, caller.account_id, caller.user_id, wanted)
-        return view(tx, caller.account_id, [made])[0]
+        return msgspec.json.encode(enrollment_record(view(tx, caller.account_id, [made])[0]))
 
-    return json_reply(enrollment_record(world.database.transact(work)))
+    return json_reply(world.database.transact(lambda tx: once(tx, keyed, lambda: work(tx))))
 
 
 def _read_new(request: AnyRequest, body: RawBody) -> EnrollRequest:
