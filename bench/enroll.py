@@ -94,6 +94,7 @@ def _serve(where: Place) -> subprocess.Popen[bytes]:
         "DRUMBEAT_DATABASE_URL": where.url,
         "DRUMBEAT_PORT": "0",
         "DRUMBEAT_WORKER": "0",
+        "DRUMBEAT_EXECUTE_PER_MINUTE": "0",
     }
     command = [sys.executable, "-m", "drumbeat", "serve"]
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -45,6 +45,14 @@ class Settings(BaseSettings):
     worker: bool = Field(default=True, description="Whether `drumbeat serve` also sends what is due.")
     batch: int = Field(default=200, ge=1, le=1000, description="How many due enrollments a worker claims at a time.")
     seats: int = Field(default=8, ge=1, le=64, description="How many lanes a worker serves at once.")
+    execute_per_minute: int = Field(
+        default=1000, ge=0, description="How many calls under /api/v1 an account may make in a minute; 0: any number."
+    )
+    v2_per_hour: int = Field(
+        default=36_000,
+        ge=0,
+        description="How many requests under /v2 a token may make in an hour, in each web process; 0: any number.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much is logged: debug, info, warning or error."
     )

@@ -9,11 +9,12 @@ from litestar.datastructures import MutableScopeHeaders, State
 from litestar.types import Message, Scope
 
 from drumbeat.http import caught, docs, execute_v1, public
-from drumbeat.http.auth import note_use
+from drumbeat.http.auth import note_use, standing_of
 from drumbeat.http.bodies import LARGEST_BODY, whole_bodies
 from drumbeat.http.errors import answer_error
 from drumbeat.http.pages import Pages
 from drumbeat.http.parts import Catcher, Parts, request_id
+from drumbeat.http.rates import Rates
 from drumbeat.http.sell_v2 import routes
 from drumbeat.wiring import World
 
@@ -41,7 +42,7 @@ def make_app(world: World, catcher: Catcher | None = None) -> Litestar:
             docs.show_openapi,
             docs.show_docs,
         ],
-        state=State({"parts": Parts(world, Pages(), catcher)}, deep_copy=False),
+        state=State({"parts": Parts(world, Pages(), catcher, Rates(world))}, deep_copy=False),
         middleware=[whole_bodies()],
         exception_handlers={Exception: answer_error},
         before_send=[add_headers],
@@ -53,7 +54,7 @@ def make_app(world: World, catcher: Catcher | None = None) -> Litestar:
 
 
 async def add_headers(message: Message, scope: Scope) -> None:
-    """Put the request's id and the security headers on the answer, whatever it is."""
+    """Put the request's id, the security headers and where the caller's rate limit stands on the answer."""
     if message["type"] != "http.response.start":
         return
     headers = MutableScopeHeaders(message)
@@ -70,6 +71,13 @@ async def add_headers(message: Message, scope: Scope) -> None:
         headers["cache-control"] = "no-store"
     if f"{path}/".startswith("/v2/"):
         headers["content-language"] = "en"
+    standing = standing_of(scope)
+    if standing is not None:
+        headers["x-ratelimit-limit"] = str(standing.limit)
+        headers["x-ratelimit-remaining"] = str(standing.remaining)
+        headers["x-ratelimit-reset"] = str(standing.ends_at)
+        if standing.is_exceeded:
+            headers["retry-after"] = str(standing.ends_in)
 
 
 def _methods(scope: Scope) -> set[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import anyio
+from litestar.types import Scope as AnyScope
 
 from drumbeat.domain.access import Credential, Scope, matches, read_credential
 from drumbeat.domain.errors import (
@@ -14,16 +15,18 @@ from drumbeat.domain.errors import (
     CredentialMalformed,
     CredentialMissing,
     InsufficientScope,
+    TooManyCalls,
     Unauthorized,
     Unavailable,
 )
+from drumbeat.domain.rate import Standing
 from drumbeat.http.parts import AnyRequest, Parts, parts_of
 from drumbeat.store import credentials
 from drumbeat.store.transaction import Snapshot
 
 _NOBODYS = "0" * 64  # compared when there is no such credential, so that both take the same time
 _NOTE_EVERY = timedelta(minutes=1)
-_USED = "drumbeat_used"
+_USED, _STANDING = "drumbeat_used", "drumbeat_standing"
 _MOST_NOTED = 10_000
 
 
@@ -37,11 +40,36 @@ class Caller:
 
 
 def admit(snapshot: Snapshot, request: AnyRequest, scope: Scope) -> Caller:
-    """The caller, or Unauthorized, or InsufficientScope."""
+    """The caller of v2, or Unauthorized, TooManyCalls or InsufficientScope."""
     credential = _checked(snapshot, _presented(request))
+    parts_of(request).rates.count_v2(credential.account_id, credential.id, snapshot.now)
+    return _allowed(request, credential, scope, snapshot.now)
+
+
+def admit_execute(request: AnyRequest, scope: Scope) -> Caller:
+    """The caller of the execute API, read and counted on its own; or what `admit` raises."""
+    parts = parts_of(request)
+    with parts.world.database.read() as snapshot:
+        credential, now = _checked(snapshot, _presented(request)), snapshot.now
+    standing = parts.rates.count_execute(credential.account_id, now)
+    request.scope["state"][_STANDING] = standing
+    if standing is not None and standing.is_exceeded:
+        raise TooManyCalls(
+            f"An account may make {standing.limit} calls a minute; call again in {standing.ends_in} seconds."
+        )
+    return _allowed(request, credential, scope, now)
+
+
+def standing_of(scope: AnyScope) -> Standing | None:
+    """Where the caller's rate limit stands, if it has one."""
+    standing: Standing | None = scope["state"].get(_STANDING)
+    return standing
+
+
+def _allowed(request: AnyRequest, credential: Credential, scope: Scope, now: datetime) -> Caller:
     if not credential.allows(scope):
         raise InsufficientScope(f"This needs the scope {scope}.")
-    request.scope["state"][_USED] = (credential.account_id, credential.id, snapshot.now)
+    request.scope["state"][_USED] = (credential.account_id, credential.id, now)
     return Caller(credential.account_id, credential.user_id, credential.id)
 
 

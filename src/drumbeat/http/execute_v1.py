@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from drumbeat.domain.access import Scope
 from drumbeat.domain.errors import IncorrectValue, MissingField, UnknownField, WrongType
 from drumbeat.domain.variant import Variant
-from drumbeat.http.auth import admit
+from drumbeat.http.auth import admit_execute
 from drumbeat.http.idempotency import IDEMPOTENCY_KEY, read_keyed_call
 from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of
@@ -91,8 +91,7 @@ _read = msgspec.json.Decoder(Executing).decode
 def execute_sequence(request: AnyRequest, id: FromPath[str], body: RawBody) -> Response[bytes]:
     """Find or make the contacts and enroll them, all in one transaction; a repeated call is safe."""
     world = parts_of(request).world
-    with world.database.read() as snapshot:
-        caller = admit(snapshot, request, Scope.SEQUENCES_EXECUTE)
+    caller = admit_execute(request, Scope.SEQUENCES_EXECUTE)
     read_parameters(request)
     number = read_id(id, "sequence")
     keyed = read_keyed_call(request, caller, body)

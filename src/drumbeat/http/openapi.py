@@ -125,7 +125,7 @@ def _parameters(path: str, words: Described) -> list[dict[str, Any]]:
 
 def _answers(path: str, words: Described, known: dict[str, Any]) -> dict[str, Any]:
     answers: dict[str, Any] = {str(words.status): {"description": "Done."} | _content(words.answer, known)}
-    refusals = set(words.refusals) | ({400, 401, 403} if words.scope else set())
+    refusals = set(words.refusals) | ({400, 401, 403, 429} if words.scope else set())
     if words.body is not None:
         refusals |= {408, 413, 415}
     if path.startswith("/v2/"):

@@ -14,6 +14,7 @@ from litestar import Request, Response, route
 from litestar.connection import ASGIConnection
 
 from drumbeat.http.pages import Pages
+from drumbeat.http.rates import Rates
 from drumbeat.wiring import World
 
 AnyRequest = Request[Any, Any, Any]
@@ -57,11 +58,12 @@ class Catcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The world, the pages, the catcher if one runs, and when each credential's use was last noted."""
+    """The world, the pages, the catcher if one runs, the rate limits, and when a credential's use was last noted."""
 
     world: World
     pages: Pages
     catcher: Catcher | None
+    rates: Rates
     noted: dict[tuple[int, int], datetime] = field(default_factory=dict)
 
 
