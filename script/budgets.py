@@ -41,6 +41,7 @@ ALLOWED_NAMES = {
     **dict.fromkeys(
         (
             "src/drumbeat/http/execute_v1.py:data",
+            "src/drumbeat/http/sequences_v1.py:data",
             "src/drumbeat/http/sell_v2/envelope.py:data",
             "src/drumbeat/http/sell_v2/shapes.py:data",
             "tests/http/test_enrollments.py:data",

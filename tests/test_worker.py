@@ -257,7 +257,7 @@ def test_what_happened_is_counted_once(office: Office) -> None:
     office.work()
     with office.database.read() as snapshot:
         counted = {row.fact: row.total for row in events.counts(snapshot, office.house.account_id)}
-    assert counted == {"enrolled": 2, "letter_sent": 2, "finished": 2}
+    assert counted == {"enrolled": 2, "letter_sent": 2, "finished:all_steps_completed": 2}
     assert len(ids) == 2
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -56,3 +57,15 @@ def test_the_page_shows_every_operation_without_a_script(client: Client, referen
     assert "Wrap a given callable" not in page
     assert "<script" not in page
     assert not re.findall(r'(?:src|href)="https?:', page)
+
+
+def test_every_example_of_an_answer_is_one_that_could_be_given(app: Litestar) -> None:
+    told = 0
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            words = handler.opt.get("described")
+            if words is not None and words.answer_example is not None:
+                read = msgspec.convert(words.answer_example, words.answer)
+                assert msgspec.to_builtins(read) == words.answer_example
+                told += 1
+    assert told >= 3

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from drumbeat.domain.access import Scope
 from drumbeat.domain.errors import IncorrectValue, MissingField, UnknownField, WrongType
 from drumbeat.domain.variant import Variant
+from drumbeat.http import sequences_v1
 from drumbeat.http.auth import admit_execute
 from drumbeat.http.idempotency import IDEMPOTENCY_KEY, read_keyed_call
 from drumbeat.http.openapi import described
@@ -71,6 +72,26 @@ class ExecuteAnswer(msgspec.Struct, frozen=True):
     data: Executed
 
 
+_EXAMPLE = {
+    "data": {
+        "sequenceId": 1,
+        "sequenceName": "After a webinar",
+        "contactsProcessed": 2,
+        "sendingsCreated": 1,
+        "results": [
+            {"email": "ada@example.com", "contactId": 7, "enrollmentId": 9, "variant": None, "status": "queued"},
+            {
+                "email": "ada",
+                "contactId": None,
+                "enrollmentId": None,
+                "variant": None,
+                "status": "invalid",
+                "reason": "email: An email address must have an @-sign.",
+            },
+        ],
+    }
+}
+
 _read = msgspec.json.Decoder(Executing).decode
 
 
@@ -83,8 +104,9 @@ _read = msgspec.json.Decoder(Executing).decode
         scope=Scope.SEQUENCES_EXECUTE,
         parameters=(IDEMPOTENCY_KEY,),
         body=Executing,
-        example={"contacts": [{"email": "ada@example.com", "firstName": "Ada"}]},
+        example={"contacts": [{"email": "ada@example.com", "firstName": "Ada"}, {"email": "ada"}]},
         answer=ExecuteAnswer,
+        answer_example=_EXAMPLE,
         refusals=(404, 409, 422),
     ),
 )
@@ -165,4 +187,4 @@ def _answer(done: Execution) -> ExecuteAnswer:
 
 def router() -> Router:
     """The routes under /api/v1."""
-    return Router("/api/v1", route_handlers=[execute_sequence])
+    return Router("/api/v1", route_handlers=[execute_sequence, *sequences_v1.handlers])

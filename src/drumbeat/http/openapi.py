@@ -42,6 +42,7 @@ class Described:
     parameters: Sequence[Parameter] = ()
     body: Any = None
     example: dict[str, Any] | None = None
+    answer_example: dict[str, Any] | None = None
     refusals: Sequence[int] = ()
     alternatives: Sequence[Any] = ()
 
@@ -124,7 +125,8 @@ def _parameters(path: str, words: Described) -> list[dict[str, Any]]:
 
 
 def _answers(path: str, words: Described, known: dict[str, Any]) -> dict[str, Any]:
-    answers: dict[str, Any] = {str(words.status): {"description": "Done."} | _content(words.answer, known)}
+    answer = {"description": "Done."} | _content(words.answer, known, words.answer_example)
+    answers: dict[str, Any] = {str(words.status): answer}
     refusals = set(words.refusals) | ({400, 401, 403, 429} if words.scope else set())
     if words.body is not None:
         refusals |= {408, 413, 415}
@@ -135,11 +137,12 @@ def _answers(path: str, words: Described, known: dict[str, Any]) -> dict[str, An
     return answers
 
 
-def _content(answer: Any, known: dict[str, Any]) -> dict[str, Any]:
+def _content(answer: Any, known: dict[str, Any], example: dict[str, Any] | None) -> dict[str, Any]:
     if answer is None:
         return {}
     if _is_struct(answer):
-        return {"content": {"application/json": {"schema": known[repr(answer)]}}}
+        shown = {} if example is None else {"example": example}
+        return {"content": {"application/json": {"schema": known[repr(answer)]} | shown}}
     return {"content": {answer: {"schema": {} if "json" in answer else {"type": "string"}}}}
 
 

@@ -79,8 +79,18 @@ def count_untold(tx: Tx, limit: int) -> int:
 
 
 def counts(snapshot: Snapshot, account_id: int) -> Rows:
-    """Per sequence and variant, how often each fact happened."""
+    """Per sequence and variant, how often each fact happened; `finished` with its reason, as finished:manual."""
     return snapshot.all(_COUNTS, account_id=account_id)
+
+
+def counts_of(snapshot: Snapshot, account_id: int, sequence_id: int) -> Rows:
+    """The same of one sequence: variant ('' for none), fact, total."""
+    return snapshot.all(_COUNTS_OF, account_id=account_id, sequence_id=sequence_id)
+
+
+def are_counted(snapshot: Snapshot, account_id: int) -> bool:
+    """Whether the counts hold all that happened in the account."""
+    return snapshot.first(_IS_UNTOLD, account_id=account_id, topic=STATISTICS) is None
 
 
 def _encoded(value: Mapping[str, Any] | Sequence[Any]) -> str:
@@ -108,12 +118,13 @@ _TAKE = Statement("""
 """)
 _COUNT = Statement("""
     INSERT INTO sequence_counts (account_id, sequence_id, variant, fact, total)
-    SELECT :account_id, e.sequence_id, coalesce(e.variant, ''), v.fact, count(*)
+    SELECT :account_id, e.sequence_id, coalesce(e.variant, ''), v.fact || CASE
+        WHEN v.fact = 'finished' THEN coalesce(':' || e.finished_reason, '') ELSE '' END, count(*)
     FROM {told: enrollment_id int, revision int, number int} AS told
     JOIN events v ON v.account_id = :account_id AND {key: v.enrollment_id = told.enrollment_id}
         AND v.revision = told.revision AND v.number = told.number
     JOIN enrollments e ON e.account_id = :account_id AND e.id = told.enrollment_id
-    GROUP BY e.sequence_id, coalesce(e.variant, ''), v.fact
+    GROUP BY 2, 3, 4
     ON CONFLICT (account_id, sequence_id, variant, fact)
     DO UPDATE SET total = sequence_counts.total + excluded.total
 """)
@@ -121,3 +132,8 @@ _COUNTS = Statement("""
     SELECT sequence_id, variant, fact, total FROM sequence_counts
     WHERE account_id = :account_id ORDER BY sequence_id, variant, fact
 """)
+_COUNTS_OF = Statement("""
+    SELECT variant, fact, total FROM sequence_counts
+    WHERE account_id = :account_id AND sequence_id = :sequence_id ORDER BY variant, fact
+""")
+_IS_UNTOLD = Statement("SELECT 1 FROM outbox WHERE account_id = :account_id AND topic = :topic LIMIT 1")

@@ -26,7 +26,7 @@ _NOUNS = (
     *("user", "mailbox", "template", "sequence", "enrollment", "credential"),
     *("lead", "contact", "task", "lead_conversion"),
 )
-_EVERYTHING = (Scope.READ, Scope.WRITE, Scope.SEQUENCES_EXECUTE)
+_EVERYTHING = tuple(Scope)
 
 
 @dataclass(frozen=True, slots=True)
