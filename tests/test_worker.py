@@ -12,8 +12,8 @@ import pytest
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, Enrollment, State
 from drumbeat.domain.sequence import SequenceStatus
-from drumbeat.operations.mailboxes import server_of
 from drumbeat.operations.keyed_calls import once
+from drumbeat.operations.mailboxes import server_of
 from drumbeat.operations.sequences import set_status
 from drumbeat.store import events
 from drumbeat.store.database import Database

@@ -10,13 +10,14 @@ from litestar.params import FromPath
 from msgspec import UNSET, UnsetType
 
 from drumbeat.domain.access import Scope
+from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.calendar import Unit
 from drumbeat.domain.sequence import ActionType, Sequence, SequenceStatus, Step
 from drumbeat.domain.variant import Variant
 from drumbeat.http.auth import admit_execute
 from drumbeat.http.openapi import Parameter, described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
-from drumbeat.http.reading import LARGEST_ID, read_id, read_parameters, whole_number, word
+from drumbeat.http.reading import read_id, read_parameters, whole_number, word
 from drumbeat.http.sell_v2.envelope import whole_seconds
 from drumbeat.operations.statistics import VariantCounts, variant_counts
 from drumbeat.store import events, sequences
