@@ -19,6 +19,7 @@ from drumbeat.domain.person import (
     address_hash,
     address_key,
     findable,
+    is_mailable,
     normalize_email,
     normalize_phone,
     person_values,
@@ -241,3 +242,9 @@ def test_custom_fields_and_parts_of_the_address_are_told_apart() -> None:
     )
     assert values_to_find(ada) == {"custom.city": "Tea", "address.city": "London"}
     assert values_to_find(replace(ADA, custom={}, details={"address": None})) == {}
+
+
+def test_letters_reach_addresses_whose_local_part_is_ascii() -> None:
+    assert is_mailable("ada+tea@example.com")
+    assert is_mailable("ada@bücher.example")
+    assert not is_mailable("jörg@example.com")
