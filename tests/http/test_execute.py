@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from drumbeat.domain.account import UserStatus
 from drumbeat.domain.calendar import Unit
-from drumbeat.domain.person import address_hash
-from drumbeat.domain.sequence import SequenceStatus
+from drumbeat.domain.person import PersonKind, address_hash
+from drumbeat.domain.sequence import SequenceStatus, Split
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.operations.unsubscribes import suppress
-from drumbeat.store import accounts
+from drumbeat.store import accounts, enrollments, people, sequences
+from drumbeat.store.statement import Statement
 from drumbeat.testing.cast import Cast, add_sequence, letter
 from drumbeat.wiring import World
 from tests.http.conftest import Api
@@ -148,3 +150,102 @@ def test_nobody_eligible_is_422_and_nothing_is_written(
     assert [each["status"] for each in error["details"]["results"]] == ["unsubscribed", "duplicate", "invalid"]
     assert execute([ADA, BOB]).json()["data"]["results"][1]["contactId"] == 1
     assert len(api("GET", "/v2/sequence_enrollments").json()["items"]) == 1
+
+
+def test_a_hundred_mixed_contacts_get_each_its_result_in_one_transaction(
+    execute: Callable[..., Any], world: World, cast: Cast
+) -> None:
+    running = [{"email": f"runs{n}@customer.example"} for n in range(20)]
+    ids = [each["enrollmentId"] for each in execute(running).json()["data"]["results"]]
+    for n in range(20):
+        gone = address_hash(world.hash_key, cast.us.account.id, f"out{n}@customer.example")
+        with world.database.write() as tx:
+            suppress(tx, cast.us.account.id, gone, Suppression.UNSUBSCRIBED, evidence="test")
+    kinds = [
+        ("queued", lambda n: {"email": f"new{n}@customer.example"}),
+        ("already_enrolled", lambda n: {"email": f" RUNS{n}@Customer.EXAMPLE "}),
+        ("unsubscribed", lambda n: {"email": f"Out{n}@customer.example"}),
+        ("invalid", lambda n: {"email": f"nobody{n}"} if n % 2 else {"email": f"x{n}@customer.example", "phone": "12"}),
+        ("duplicate", lambda n: {"email": f"NEW{n}@customer.example"}),
+    ]
+    sent = [make(n) for n in range(20) for _, make in kinds]
+    done = execute(sent).json()["data"]
+    assert (done["contactsProcessed"], done["sendingsCreated"]) == (100, 20)
+    assert [each["status"] for each in done["results"]] == [status for status, _ in kinds] * 20
+    assert [each["email"] for each in done["results"]] == [each["email"] for each in sent]
+    assert [each["enrollmentId"] for each in done["results"][1::5]] == ids
+    assert all("reason" in each for each in done["results"][3::5])
+    with world.database.read() as snapshot:
+        found = [enrollments.get(snapshot, cast.us.account.id, r["enrollmentId"]) for r in done["results"][0::5]]
+        assert len({(e.created_at, e.subject.resource_id) for e in found}) == 20
+        assert snapshot.all(Statement("SELECT count(*) FROM people"))[0][0] == 40
+        assert snapshot.all(Statement("SELECT count(*) FROM outbox"))[0][0] == 2  # one for each of the two calls
+
+
+def test_e_mail_and_phone_are_stored_in_their_normal_form(
+    execute: Callable[..., Any], world: World, cast: Cast
+) -> None:
+    sent = {"email": "  Ada@CUSTOMER.Example ", "phone": "+49 (0)30 901820", "firstName": " Ada ", "lastName": ""}
+    (result,) = execute([sent]).json()["data"]["results"]
+    with world.database.read() as snapshot:
+        ada = people.get(snapshot, cast.us.account.id, PersonKind.CONTACT, result["contactId"])
+    assert (ada.email, ada.phone) == ("Ada@customer.example", "+4930901820")
+    assert (ada.first_name, ada.last_name) == ("Ada", None)
+    filled = execute([{"email": "ada@customer.example", "lastName": "Lovelace", "firstName": "Augusta"}])
+    assert filled.json()["data"]["results"][0]["contactId"] == ada.id
+    with world.database.read() as snapshot:
+        ada = people.get(snapshot, cast.us.account.id, PersonKind.CONTACT, ada.id)
+    assert (ada.first_name, ada.last_name) == ("Ada", "Lovelace")
+
+
+def test_an_archived_sequence_is_409(execute: Callable[..., Any], world: World, cast: Cast) -> None:
+    world.database.transact(lambda tx: sequences.set_status(tx, cast.us.letters, SequenceStatus.ARCHIVED))
+    answer = execute([ADA])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "SEQUENCE_NOT_ACTIVE")
+
+
+@pytest.mark.parametrize(
+    ("published", "status"), [([letter(0, Unit.HOURS)], SequenceStatus.PAUSED), ([], SequenceStatus.ACTIVE)]
+)
+def test_an_a_b_test_whose_b_cannot_run_is_409_and_takes_nobody(
+    execute: Callable[..., Any], api: Api, world: World, cast: Cast, published: Any, status: SequenceStatus
+) -> None:
+    b = world.database.transact(lambda tx: add_sequence(tx, cast.us.seller, "B", published, status))
+    split = replace(cast.us.letters, split=Split(b.id, 1))
+    world.database.transact(lambda tx: sequences.save(tx, split))
+    answer = execute([ADA, BOB])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "VARIANT_UNAVAILABLE")
+    assert api.ids("/v2/sequence_enrollments") == []
+
+
+def test_an_a_b_test_tells_each_person_s_variant_and_keeps_it(
+    execute: Callable[..., Any], api: Api, world: World, cast: Cast
+) -> None:
+    b = world.database.transact(lambda tx: add_sequence(tx, cast.us.seller, "B", [letter(0, Unit.HOURS)]))
+    world.database.transact(lambda tx: sequences.save(tx, replace(cast.us.letters, split=Split(b.id, 30))))
+    contacts = [{"email": f"person{n}@customer.example"} for n in range(100)]
+    first = execute(contacts).json()["data"]["results"]
+    assert {each["variant"] for each in first} == {"A", "B"}
+    again = execute(contacts).json()["data"]["results"]
+    assert again == [each | {"status": "already_enrolled"} for each in first]
+    shown = {each["data"]["id"]: each["data"]["sequence"]["data"] for each in _all_enrollments(api)}
+    for each in first:
+        sequence = shown[each["enrollmentId"]]
+        assert sequence["id"] == cast.us.letters.id
+        assert sequence["steps_total"] == {"A": 2, "B": 1}[each["variant"]]
+
+
+def _all_enrollments(api: Api) -> list[Any]:
+    return list(api("GET", "/v2/sequence_enrollments?per_page=100").json()["items"])
+
+
+def test_a_default_actor_who_left_is_replaced_by_the_caller(
+    execute: Callable[..., Any], world: World, cast: Cast
+) -> None:
+    gone = replace(cast.us.owner, status=UserStatus.INACTIVE)
+    world.database.transact(lambda tx: accounts.save_user(tx, gone))
+    world.database.transact(lambda tx: sequences.save(tx, replace(cast.us.letters, default_actor_id=gone.id)))
+    (result,) = execute([ADA]).json()["data"]["results"]
+    with world.database.read() as snapshot:
+        made = enrollments.get(snapshot, cast.us.account.id, result["enrollmentId"])
+    assert made.subject.actor_id == cast.us.seller.id

@@ -27,7 +27,7 @@ from drumbeat.domain.person import Person, PersonKind
 from drumbeat.domain.sequence import Sequence, SequenceStatus, Split
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.domain.variant import Variant
-from drumbeat.operations.execute import ContactInput, ContactStatus
+from drumbeat.operations.execute import ContactInput, ContactStatus, execute
 from drumbeat.operations.records import delete_person
 from drumbeat.operations.sequences import SequenceSettings, change_settings, set_status, settings_of
 from drumbeat.operations.unsubscribes import suppress
@@ -357,3 +357,37 @@ def breaks() -> Callable[[Office], None]:
 def test_the_sequence_given_back_is_the_one_addressed(office: Office) -> None:
     sequence: Sequence = office.house.sequence(letter(), name="Spring")
     assert office.execute(sequence, "a@example.com").sequence.name == "Spring"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the draw does not ask the database
+def test_of_ten_thousand_people_the_configured_share_runs_b_and_a_repetition_changes_nobody(office: Office) -> None:
+    house, total, percent = office.house, 10_000, 30
+    b = house.sequence(letter(), name="B")
+    a = house.sequence(letter(), name="A", split=Split(b.id, percent))
+    key = b"a key that never changes, so that the same people are drawn each time"
+
+    def run(start: int) -> list[tuple[ContactStatus, Variant | None]]:
+        contacts = [ContactInput(f"person{n}@example.com") for n in range(start, start + 100)]
+        done = office.transact(lambda tx: execute(tx, key, house.account_id, house.owner_id, a.id, contacts))
+        return [(result.status, result.variant) for result in done.results]
+
+    first = [result for start in range(0, total, 100) for result in run(start)]
+    assert {status for status, _ in first} == {QUEUED}
+    in_b = sum(variant is Variant.B for _, variant in first)
+    deviation = (total * 0.3 * 0.7) ** 0.5
+    assert abs(in_b - total * 0.3) < 3 * deviation
+    assert office.count(f"SELECT count(*) FROM enrollments WHERE runs_sequence_id = {b.id}") == in_b
+    for start in range(0, total, 1000):
+        assert run(start) == [(ALREADY, variant) for _, variant in first[start : start + 100]]
+
+
+def test_a_lead_gets_the_variant_that_execute_drew_for_the_address(office: Office) -> None:
+    house = office.house
+    b = house.sequence(letter(), name="B")
+    a = house.sequence(letter(), name="A", split=Split(b.id, 50))
+    names = [f"Person{n}" for n in range(30)]
+    drawn = [result.variant for result in office.execute(a, *(f"{n.lower()}@example.com" for n in names)).results]
+    assert set(drawn) == {Variant.A, Variant.B}
+    office.run("UPDATE enrollments SET state = 'finished'")
+    made = [office.enroll(a, house.person(name, kind=PersonKind.LEAD)) for name in names]
+    assert [enrollment.subject.variant for enrollment in made] == drawn
