@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -16,7 +17,11 @@ from drumbeat.cli import app
 from drumbeat.domain.delivery import TRANSITIONS, DeliveryStatus, FailureReason
 from drumbeat.domain.enrollment import ActionStatus, FinishedReason, State
 from drumbeat.domain.event import Fact
+from drumbeat.http.errors import TABLE
+from drumbeat.http.execute_v1 import execute_sequence
+from drumbeat.http.sequences_v1 import show_executable
 from drumbeat.operations import reading
+from drumbeat.operations.execute import ContactStatus
 from drumbeat.operations.files import read_files
 from script import draw_states
 
@@ -107,3 +112,20 @@ def _fields() -> set[str]:
             found |= {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
     assert len(found) > 35
     return found
+
+
+EXECUTE = (DOCS / "api" / "execute.md").read_text("utf-8")
+
+
+def test_the_page_of_the_execute_api_shows_the_examples_of_the_reference() -> None:
+    shown = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", EXECUTE, re.DOTALL)]
+    for handler in (execute_sequence, show_executable):
+        assert handler.opt["described"].answer_example in shown
+
+
+def test_the_page_of_the_execute_api_names_every_result_and_every_error_with_its_status() -> None:
+    assert all(f"| `{status}` |" in EXECUTE for status in ContactStatus)
+    rows = {(int(status), code) for status, code in re.findall(r"^\| (\d+) \| `(\w+)` \|", EXECUTE, re.MULTILINE)}
+    told = {told.api for told in TABLE.values()}
+    assert told - rows == {(409, "ALREADY_EXISTS"), (409, "CONFLICT")}  # which execute never answers
+    assert {status for status, _ in rows - told} == {405, 408, 413, 415}

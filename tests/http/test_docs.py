@@ -69,3 +69,17 @@ def test_every_example_of_an_answer_is_one_that_could_be_given(app: Litestar) ->
                 assert msgspec.to_builtins(read) == words.answer_example
                 told += 1
     assert told >= 3
+
+
+def test_the_rate_limit_s_headers_and_the_idempotency_key_are_told(reference: Any) -> None:
+    execute = reference["paths"]["/api/v1/sequences/{id}/execute"]["post"]
+    enroll = reference["paths"]["/v2/sequence_enrollments"]["post"]
+    for operation in (execute, enroll):
+        (key,) = [each for each in operation["parameters"] if each["name"] == "Idempotency-Key"]
+        assert key["in"] == "header"
+        assert {"409", "422", "429"} <= set(operation["responses"])
+    assert set(execute["responses"]["429"]["headers"]) == {
+        *execute["responses"]["200"]["headers"],
+        "Retry-After",
+    }
+    assert "headers" not in enroll["responses"]["429"]

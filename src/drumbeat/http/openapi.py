@@ -134,6 +134,9 @@ def _answers(path: str, words: Described, known: dict[str, Any]) -> dict[str, An
         refusals |= {406} if words.body is None else {406, 422}
     for status in sorted(refusals | set(_EVERYWHERE)):
         answers[str(status)] = {"description": HTTPStatus(status).phrase} | _error_content(path, known)
+    if path.startswith("/api/") and words.scope:
+        answers["200"]["headers"] = _STANDING
+        answers["429"]["headers"] = _STANDING | _header("Retry-After", "Seconds until the next call may be made.")
     return answers
 
 
@@ -144,6 +147,17 @@ def _content(answer: Any, known: dict[str, Any], example: dict[str, Any] | None)
         shown = {} if example is None else {"example": example}
         return {"content": {"application/json": {"schema": known[repr(answer)]} | shown}}
     return {"content": {answer: {"schema": {} if "json" in answer else {"type": "string"}}}}
+
+
+def _header(name: str, meaning: str) -> dict[str, Any]:
+    return {name: {"description": meaning, "schema": {"type": "integer"}}}
+
+
+_STANDING = (
+    _header("X-RateLimit-Limit", "Calls the account may make in a minute.")
+    | _header("X-RateLimit-Remaining", "Calls left in this minute.")
+    | _header("X-RateLimit-Reset", "When the minute ends, in seconds since 1970.")
+)
 
 
 def _error_content(path: str, known: dict[str, Any]) -> dict[str, Any]:
