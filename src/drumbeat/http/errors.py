@@ -195,7 +195,7 @@ def _headers(status: int) -> dict[str, str]:
 
 def _resource(request: AnyRequest) -> str | None:
     """What Sell calls the records of a path."""
-    return _RESOURCES.get(request.scope["path"].split("/")[2])
+    return _RESOURCES.get(request.scope["path"].removeprefix("/v2/").partition("/")[0])
 
 
 def _complaint(error: DrumbeatError, resource: str | None) -> Complaint:

@@ -152,10 +152,8 @@ def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
         raise MalformedBody(detail) from None
 
 
-def read_attributes(
-    request: AnyRequest, body: bytes, known: Collection[str], ignored: Collection[str] = ()
-) -> Attributes:
-    """The attributes under `data` of a body {"data": {...}, "meta"?: {...}}, but for those that are ignored."""
+def read_attributes(request: AnyRequest, body: bytes, known: Collection[str]) -> Attributes:
+    """The attributes under `data` of a body {"data": {...}, "meta"?: {...}}."""
     check_is_json(request)
     try:
         sent: Any = decoded(msgspec.json.decode, body)
@@ -166,7 +164,7 @@ def read_attributes(
     for name in sent:
         if name not in ("data", "meta"):
             raise UnknownField(f"{shortened(name)} stands beside data; put it inside.", field=shortened(name))
-    return Attributes({name: value for name, value in sent["data"].items() if name not in ignored}, known)
+    return Attributes(sent["data"], known)
 
 
 class Attributes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 from litestar import Response, post
 from litestar.params import FromPath, RawBody
@@ -17,6 +15,7 @@ from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import number_list, read_attributes, read_id, read_parameters, whole_number
 from drumbeat.http.sell_v2.envelope import Meta, Page, Record, whole_seconds
 from drumbeat.http.sell_v2.listing import AFTER, PAGING, long_order, read_paging, read_place
+from drumbeat.http.sell_v2.person_reading import Id
 from drumbeat.http.sell_v2.writing import admit_writer
 from drumbeat.operations.conversions import convert
 from drumbeat.store import conversions
@@ -24,7 +23,6 @@ from drumbeat.store.conversions import Conversion
 from drumbeat.store.pages import Order
 
 Answer = Response[bytes]
-Id = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_ID)]
 
 
 class NewConversion(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):

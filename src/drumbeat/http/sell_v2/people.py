@@ -18,7 +18,6 @@ from drumbeat.http.sell_v2.envelope import Record
 from drumbeat.http.sell_v2.listing import AFTER, PAGING, long_order, read_paging, read_place
 from drumbeat.http.sell_v2.person_reading import (
     FILTERS,
-    READ_ONLY,
     ContactAttributes,
     LeadAttributes,
     is_custom_filter,
@@ -142,4 +141,4 @@ def remove_person(request: AnyRequest, kind: PersonKind, id: str) -> Response[No
 
 def _read(request: AnyRequest, kind: PersonKind, body: bytes) -> PersonEdit:
     known = _ATTRIBUTES[kind].__struct_fields__
-    return read_edit(kind, read_attributes(request, body, known, READ_ONLY))
+    return read_edit(kind, read_attributes(request, body, known))

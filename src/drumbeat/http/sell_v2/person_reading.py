@@ -14,15 +14,17 @@ from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import IncorrectValue, MissingField
 from drumbeat.domain.person import PersonKind, address_hash, findable, normalize_email
 from drumbeat.http.openapi import Parameter
-from drumbeat.http.reading import LONGEST_BODY, Attributes, number_list, text, truth, whole_number
+from drumbeat.http.reading import LONGEST_BODY, LONGEST_TEXT, Attributes, number_list, text, truth, whole_number
 from drumbeat.http.sell_v2.person_shapes import NO_STATUS, PLAIN, Address
 from drumbeat.operations.people import PersonEdit
 from drumbeat.operations.records import PersonFields
 from drumbeat.store.person_pages import Sought
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_ID)]
+Ignored = Annotated[Any, msgspec.Meta(extra_json_schema={"readOnly": True})]
 ADDRESS_PARTS = Address.__struct_fields__
-READ_ONLY = ("id", "creator_id", "created_at", "updated_at")
+Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
+LongText = Annotated[str, msgspec.Meta(max_length=LONGEST_BODY)]
 _TEXTS = ("first_name", "last_name", "title", "email", "phone", "mobile")
 
 
@@ -42,34 +44,43 @@ class ProspectStatus(StrEnum):
     LOST = "lost"
 
 
-class PersonAttributes(msgspec.Struct, omit_defaults=True):
+class ReadOnly(msgspec.Struct, omit_defaults=True):
+    """What stands in every record and cannot be changed; so that a whole record can be sent back, it is ignored."""
+
+    id: Ignored = None
+    creator_id: Ignored = None
+    created_at: Ignored = None
+    updated_at: Ignored = None
+
+
+class PersonAttributes(ReadOnly, omit_defaults=True):
     """What leads and contacts have in common; null takes away."""
 
     owner_id: Id | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    title: str | None = None
-    description: str | None = None
-    industry: str | None = None
-    website: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    mobile: str | None = None
-    fax: str | None = None
-    twitter: str | None = None
-    facebook: str | None = None
-    linkedin: str | None = None
-    skype: str | None = None
+    first_name: Text | None = None
+    last_name: Text | None = None
+    title: Text | None = None
+    description: LongText | None = None
+    industry: LongText | None = None
+    website: LongText | None = None
+    email: Text | None = None
+    phone: Text | None = None
+    mobile: Text | None = None
+    fax: LongText | None = None
+    twitter: LongText | None = None
+    facebook: LongText | None = None
+    linkedin: LongText | None = None
+    skype: LongText | None = None
     address: Address | None = None
-    tags: list[str] | None = None
+    tags: list[Text] | None = None
     custom_fields: dict[str, Any] | None = None
 
 
 class LeadAttributes(PersonAttributes, forbid_unknown_fields=True, omit_defaults=True):
     """A lead's attributes; it needs a last_name or an organization_name. Tags are replaced as a whole."""
 
-    organization_name: str | None = None
-    status: str | None = None
+    organization_name: Text | None = None
+    status: Text | None = None
     source_id: Id | None = None
     unqualified_reason_id: Id | None = None
 
@@ -78,7 +89,7 @@ class ContactAttributes(PersonAttributes, forbid_unknown_fields=True, omit_defau
     """A contact's attributes; a person needs a last_name, an organization a name. Tags are replaced as a whole."""
 
     is_organization: bool | None = None
-    name: str | None = None
+    name: Text | None = None
     contact_id: Id | None = None
     parent_organization_id: Id | None = None
     customer_status: CustomerStatus | None = None

@@ -33,7 +33,7 @@ from drumbeat.http.reading import (
 )
 from drumbeat.http.sell_v2.envelope import Meta, Page, Record, whole_seconds
 from drumbeat.http.sell_v2.listing import AFTER, PAGING, long_order, read_paging, read_place
-from drumbeat.http.sell_v2.person_reading import READ_ONLY
+from drumbeat.http.sell_v2.person_reading import Id, Ignored, LongText, ReadOnly
 from drumbeat.http.sell_v2.writing import admit_writer, no_content
 from drumbeat.operations import tasks as operations
 from drumbeat.store import task_pages, tasks
@@ -43,7 +43,7 @@ from drumbeat.store.task_pages import SoughtTasks
 from drumbeat.store.transaction import Tx
 
 Answer = Response[bytes]
-Id = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_ID)]
+Instant = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
 class TaskType(StrEnum):
@@ -53,16 +53,18 @@ class TaskType(StrEnum):
     RELATED = "related"
 
 
-class TaskAttributes(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+class TaskAttributes(ReadOnly, forbid_unknown_fields=True, omit_defaults=True):
     """A task's attributes: it needs content, and names a lead or a contact or nobody."""
 
-    content: str | None = None
+    content: LongText | None = None
     owner_id: Id | None = None
     resource_type: PersonKind | None = None
     resource_id: Id | None = None
-    due_date: str | None = None
-    remind_at: str | None = None
+    due_date: Instant | None = None
+    remind_at: Instant | None = None
     completed: bool | None = None
+    completed_at: Ignored = None
+    overdue: Ignored = None
 
 
 class ShownTask(msgspec.Struct, frozen=True):
@@ -101,7 +103,6 @@ _PARAMETERS = (
     AFTER,
 )
 _NAMES = tuple(parameter.name for parameter in _PARAMETERS)
-_READ_ONLY = (*READ_ONLY, "completed_at", "overdue")
 _EXAMPLE = {
     "data": {"content": "Call Lena", "resource_type": "lead", "resource_id": 1, "due_date": "2026-03-05T16:00:00Z"}
 }
@@ -215,7 +216,7 @@ def delete_task(request: AnyRequest, id: FromPath[str]) -> Response[None]:
 
 def _read(request: AnyRequest, body: bytes) -> tuple[dict[str, Any], bool | None]:
     """Fields of Task by name, and whether it is to be completed."""
-    sent = read_attributes(request, body, TaskAttributes.__struct_fields__, _READ_ONLY)
+    sent = read_attributes(request, body, TaskAttributes.__struct_fields__)
     fields: dict[str, Any] = {}
     if sent.has("content"):
         fields["content"] = _content(sent)
