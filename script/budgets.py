@@ -40,6 +40,7 @@ ALLOWED_NAMES = {
     ),
     **dict.fromkeys(
         (
+            "src/drumbeat/http/app_api/shapes.py:data",
             "src/drumbeat/http/execute_v1.py:data",
             "src/drumbeat/http/sequences_v1.py:data",
             "src/drumbeat/http/sell_v2/envelope.py:data",
@@ -67,7 +68,7 @@ ALLOWED_TEXTS = {
     "default_flow_style": "PyYAML's own parameter",
     "prospect_status": "the key of the public answers",
 }
-ACCOUNTLESS_TABLES = frozenset(("accounts", "logins", "installation"))
+ACCOUNTLESS_TABLES = frozenset(("accounts", "logins", "installation", "sign_in_attempts"))
 LOCKS = re.compile(r"\{lock|\{skip locked|FOR UPDATE|FOR SHARE|FOR NO KEY UPDATE|CREATE UNIQUE", re.IGNORECASE)
 
 Breaches = Iterator[tuple[int, str]]

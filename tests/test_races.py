@@ -214,7 +214,7 @@ def test_an_answer_is_settled_before_the_mailbox_s_new_settings_are_used(
         return commit_turn(tx, account_id, mailbox_id, answered, ready, token=token)
 
     with monkeypatch.context() as patched:
-        patched.setattr("drumbeat.worker.commit_turn", away)
+        patched.setattr("drumbeat.worker.carrier.commit_turn", away)
         patched.setattr("drumbeat.mail.smtp.time.sleep", lambda _: None)
         with pytest.raises(DatabaseBusy):
             office.worker.step()
@@ -270,7 +270,7 @@ def test_the_dot_of_a_letter_that_passed_waits_for_no_other_letter(office: Offic
 
 
 def test_a_busy_lane_gives_its_seat_to_one_that_waits(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drumbeat.worker._SHARE", 0.2)
+    monkeypatch.setattr("drumbeat.worker.loop._SHARE", 0.2)
     house = office.house
     settings = house.world.settings.model_copy(update={"seats": 1, "batch": 5})
     object.__setattr__(house.world, "settings", settings)
@@ -313,7 +313,7 @@ def test_a_claim_that_fails_behind_another_loses_no_letter(office: Office, monke
         return claim(*given, **named)
 
     with monkeypatch.context() as patched:
-        patched.setattr("drumbeat.worker.claim", failing)
+        patched.setattr("drumbeat.worker.carrier.claim", failing)
         with suppress(DatabaseBusy):
             office.worker.step()
     office.work()
@@ -356,7 +356,7 @@ def lose_answers(office: Office, patched: pytest.MonkeyPatch, *, of_dots: bool) 
             raise DatabaseBusy("the answer was lost")
         return done
 
-    patched.setattr("drumbeat.worker.commit_turn", going)
+    patched.setattr("drumbeat.worker.carrier.commit_turn", going)
     patched.setattr(office.database, "transact", unanswered)
     patched.setattr("drumbeat.mail.smtp.time.sleep", lambda _: None)
     with pytest.raises(DatabaseBusy):

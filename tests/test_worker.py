@@ -283,7 +283,7 @@ def test_a_letter_in_the_air_that_is_claimed_again_is_carried_once(office: Offic
     carrier = carrier_of(office)
     assert len(carrier._take(1)) == 1
     office.clock.advance(timedelta(seconds=31))
-    office.worker.tend()
+    office.worker.tending.step()
     assert carrier._take(1) == []
     carrier.close()
 

@@ -45,6 +45,16 @@ class Settings(BaseSettings):
     worker: bool = Field(default=True, description="Whether `drumbeat serve` also sends what is due.")
     batch: int = Field(default=200, ge=1, le=1000, description="How many due enrollments a worker claims at a time.")
     seats: int = Field(default=8, ge=1, le=64, description="How many lanes a worker serves at once.")
+    mail_url: str = Field(
+        default="",
+        description="The server that takes invitations and letters about passwords, such as"
+        " smtp+starttls://user:password@smtp.example.com:587; empty: the built-in catcher.",
+    )
+    mail_url_file: Path | None = Field(default=None, description="A file that holds that server's address.")
+    mail_from: str = Field(default="", description="Who those letters are from; default drumbeat@ the base URL's host.")
+    proxies: int = Field(
+        default=0, ge=0, le=10, description="How many proxies of yours stand in front and fill in X-Forwarded-For."
+    )
     execute_per_minute: int = Field(
         default=1000, ge=0, description="How many calls under /api/v1 an account may make in a minute; 0: any number."
     )
@@ -84,10 +94,17 @@ class Settings(BaseSettings):
         if not self.database_url.startswith(("sqlite:///", "postgresql://")):
             raise ValueError("DRUMBEAT_DATABASE_URL begins with sqlite:/// or postgresql://")
         place_of(self.database_url)
+        if self.mail_url_file is not None:
+            self.mail_url = text_in(self.mail_url_file, "DRUMBEAT_MAIL_URL_FILE").strip()
         self.base_url = (self.base_url or self._own_url(self.port)).rstrip("/")
         if not _ADDRESS.fullmatch(self.base_url):
             raise ValueError("DRUMBEAT_BASE_URL is an address such as https://drumbeat.example.com, in ASCII")
+        self.mail_from = self.mail_from or f"drumbeat@{urlsplit(self.base_url).hostname}"
         return self
+
+    def mail_to(self, server: str) -> Settings:
+        """The settings with the server that takes the installation's own letters, unless one is set."""
+        return self if self.mail_url else self.model_copy(update={"mail_url": server})
 
     @property
     def links_trouble(self) -> str | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from drumbeat.domain.errors import MasterKeyMissing, Misconfigured, TestClockRefused
+from drumbeat.mail.notice import SystemSender, read_sender
 from drumbeat.operations.letters import Identity, Writer
 from drumbeat.settings import Settings, text_in
 from drumbeat.store import installation, mailboxes, migrate, templates
@@ -29,6 +30,12 @@ class World:
     writer: Writer
 
     @property
+    def sender(self) -> SystemSender | None:
+        """Who the installation's own letters are from, and by which server; None: nobody takes them."""
+        settings = self.settings
+        return read_sender(settings.mail_url, settings.mail_from) if settings.mail_url else None
+
+    @property
     def hash_key(self) -> bytes:
         """The key that MACs addresses, links and Message-IDs."""
         return self.identity.hash_key
@@ -43,6 +50,8 @@ def open_world(settings: Settings, *, create: bool = True, now: Callable[[], dat
 
     With `create` they are made where there are none.
     """
+    if settings.mail_url:
+        read_sender(settings.mail_url, settings.mail_from)  # refuses what cannot work, before anything is made
     if create:
         make_folder(settings)
     elif not migrate.exists(settings.database_url):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from drumbeat.domain.access import csrf_token, fingerprint
+from drumbeat.domain.account import User
 from drumbeat.domain.happening import EnrollmentEvent
 from drumbeat.domain.machine import decide
-from drumbeat.domain.person import Person
+from drumbeat.domain.person import Person, address_key
 from drumbeat.http.app import make_app
+from drumbeat.operations.accounts import new_secret
 from drumbeat.operations.changes import Change, store
-from drumbeat.store import enrollments
+from drumbeat.operations.sign_in import Opened, open_session
+from drumbeat.store import accounts, enrollments
 from drumbeat.store.transaction import Tx
 from drumbeat.testing.cast import Cast, add_lead, enter_cast, make_world
 from drumbeat.testing.clock import FrozenClock
@@ -72,6 +77,18 @@ def client(app: Litestar) -> Iterator[TestClient[Litestar]]:
 
 
 @pytest.fixture
+def make_client(world: World) -> Iterator[Callable[..., TestClient[Litestar]]]:
+    """Speaks to an application whose settings differ in what is named."""
+    with ExitStack() as after:
+
+        def make(**settings: Any) -> TestClient[Litestar]:
+            app = make_app(replace(world, settings=world.settings.model_copy(update=settings)))
+            return after.enter_context(TestClient(app, base_url="http://drumbeat.test"))
+
+        yield make
+
+
+@pytest.fixture
 def api(client: TestClient[Litestar], cast: Cast) -> Api:
     """Calls as our seller."""
     return Api(client, cast.us.token)
@@ -81,6 +98,52 @@ def api(client: TestClient[Litestar], cast: Cast) -> Api:
 def rival(client: TestClient[Litestar], cast: Cast) -> Api:
     """Calls as the outsider."""
     return Api(client, cast.rival.token)
+
+
+@dataclass
+class Browser:
+    """A browser that is signed in; changes carry the token that only our pages know."""
+
+    client: TestClient[Litestar]
+    cookie: str
+    csrf: str
+
+    def __call__(self, method: str, path: str, json: Any = None, **more: Any) -> Any:
+        headers = {"Cookie": f"drumbeat={self.cookie}", "X-CSRF-Token": self.csrf} | more.pop("headers", {})
+        if json is not None:
+            more["json"] = json
+        return self.client.request(method, path, headers=headers, **more)
+
+
+@pytest.fixture
+def sign_in(client: TestClient[Litestar], world: World) -> Callable[[User], Browser]:
+    """Signs a user in, without a password."""
+
+    def enter(user: User) -> Browser:
+        def work(tx: Tx) -> Opened:
+            login_id = accounts.login_of(tx, user.account_id, user.id)
+            if login_id is None:
+                login_id = accounts.add_login(tx, user.email, address_key(user.email), "no hash")
+                accounts.set_login(tx, user.account_id, user.id, login_id)
+            return open_session(tx, login_id, new_secret(), user.account_id)
+
+        opened = world.database.transact(work)
+        csrf = csrf_token(world.hash_key, opened.session, fingerprint(opened.text))
+        return Browser(client, opened.text, csrf)
+
+    return enter
+
+
+@pytest.fixture
+def owner(sign_in: Callable[[User], Browser], cast: Cast) -> Browser:
+    """Our owner, an admin."""
+    return sign_in(cast.us.owner)
+
+
+@pytest.fixture
+def seller(sign_in: Callable[[User], Browser], cast: Cast) -> Browser:
+    """Our seller, an agent."""
+    return sign_in(cast.us.seller)
 
 
 @pytest.fixture

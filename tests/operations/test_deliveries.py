@@ -75,7 +75,7 @@ def test_a_lease_that_runs_out_before_the_point_of_no_return_gives_the_letter_ba
     enrolled = one(office)
     first = held(office)
     office.clock.advance(timedelta(seconds=30, microseconds=1))
-    assert office.worker.tend()
+    assert office.worker.tending.step()
     assert office.delivered(enrolled.id) == ["queued"]
     assert not passes(office, first)
     office.work()

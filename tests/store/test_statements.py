@@ -22,9 +22,11 @@ from drumbeat.store.stamps import from_stamp
 from drumbeat.store.statement import Insertion, Statement
 from drumbeat.store.task_pages import SoughtTasks
 
-# Work for all accounts: the worker's and the operator's looks across them. Everything else names one account.
+# Work for all accounts: the worker's and the operator's looks across them, and where somebody who signs in may work.
+# Everything else names one account.
 ACROSS_ACCOUNTS = {
     "accounts._LIST_ACCOUNTS",
+    "accounts._USERS_OF_LOGIN",
     "deliveries._EXPIRED",
     "events._HAS_UNTOLD",
     "events._TAKE",
@@ -32,6 +34,7 @@ ACROSS_ACCOUNTS = {
     "lanes._AWAKE",
     "mailboxes._ANY_REAL",
     "mailboxes._TO_TEST",
+    "notices._FIND_DUE",
     "replans._NEXT",
 }
 # Tables an installation has a few hundred rows of at most, or rows that somebody is working on right now.

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import IO
 
@@ -50,6 +51,7 @@ def serve() -> None:
         stack.enter_context(_alone_with_file(settings))
         world = stack.enter_context(opened(settings, create=True))
         catcher = stack.enter_context(Catcher(now=lambda: _now(world)))
+        world = replace(world, settings=settings.mail_to(f"smtp://{HOST}:{catcher.port}"))
         made = _first_run(world, catcher.port)
         catches = world.database.transact(lambda tx: move_catchers(tx, HOST, catcher.port)) > 0
         runner = Runner(world)

@@ -1,4 +1,4 @@
-"""API keys and tokens, their scopes, and comparing secrets without telling how close a guess was."""
+"""Who may do what: tokens and keys with their scopes, sessions with their roles, and comparing secrets."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import hmac
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
-from drumbeat.domain.mac import base36
+from drumbeat.domain.account import Role
+from drumbeat.domain.mac import base36, mac
 
 TOKEN_LENGTH = 64
+SESSION_IDLE_FOR: Final = timedelta(hours=12)
+"""A session that is not used for this long is over."""
+SESSION_LASTS: Final = timedelta(days=14)
+"""However much it is used, a session is over after this."""
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-_SHAPE = re.compile(r"(dbt|dbk)_([0-9a-z]{8})([0-9a-z]{8})_([A-Za-z0-9_-]{43})", re.ASCII)
+_SHAPE = re.compile(r"(db[tksl])_([0-9a-z]{8})([0-9a-z]{8})_([A-Za-z0-9_-]{43})", re.ASCII)
 
 
 class Scope(StrEnum):
@@ -31,6 +37,13 @@ class CredentialKind(StrEnum):
 
     TOKEN = "dbt"  # noqa: S105 - a prefix, no secret
     KEY = "dbk"
+
+
+class SecretKind(StrEnum):
+    """A session is a signed-in browser's; a password link lets whoever got it by mail choose a password."""
+
+    SESSION = "dbs"
+    PASSWORD_LINK = "dbl"  # noqa: S105 - a prefix, no secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +82,7 @@ def covers(granted: Collection[str], scope: Scope) -> bool:
     return scope in granted or family in granted or "*" in granted
 
 
-def write_credential(kind: CredentialKind, account_id: int, id: int, secret: str) -> str:
+def write_credential(kind: CredentialKind | SecretKind, account_id: int, id: int, secret: str) -> str:
     """The 64 characters shown once; `secret` is 43 characters of URL-safe base64 (256 bits)."""
     if not _SECRET.fullmatch(secret):
         raise ValueError("the secret must be 43 characters of URL-safe base64")
@@ -79,9 +92,17 @@ def write_credential(kind: CredentialKind, account_id: int, id: int, secret: str
 def read_credential(text: str) -> Named | None:
     """Which credential the text claims to be, or None if it has not the shape of one."""
     match = _SHAPE.fullmatch(text)
-    if match is None:
+    if match is None or match[1] not in list(CredentialKind):
         return None
     return Named(CredentialKind(match[1]), int(match[2], 36), int(match[3], 36))
+
+
+def read_secret(kind: SecretKind, text: str) -> tuple[int, int] | None:
+    """The account and the id that the text of this kind names, or None if it has not its shape."""
+    match = _SHAPE.fullmatch(text)
+    if match is None or match[1] != kind:
+        return None
+    return int(match[2], 36), int(match[3], 36)
 
 
 def fingerprint(text: str) -> str:
@@ -92,3 +113,34 @@ def fingerprint(text: str) -> str:
 def matches(text: str, stored: str) -> bool:
     """Whether the text is the credential whose fingerprint is stored, in constant time."""
     return hmac.compare_digest(fingerprint(text), stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in browser: whose it is, and since when."""
+
+    account_id: int
+    id: int
+    user_id: int
+    login_id: int
+    role: Role
+    created_at: datetime
+    seen_at: datetime
+
+    @property
+    def ends_at(self) -> datetime:
+        """When it is over, unless it is used before."""
+        return min(self.created_at + SESSION_LASTS, self.seen_at + SESSION_IDLE_FOR)
+
+
+def has_role(role: Role, least: Role) -> bool:
+    """Whether a user of this role may do what takes at least the other one: an admin may do what agents may."""
+    return role is Role.ADMIN or role is least
+
+
+def csrf_token(hash_key: bytes, session: Session, stored: str) -> str:
+    """What changing requests of a session must carry beside its cookie, which other sites can make a browser send.
+
+    `stored` is the session's fingerprint.
+    """
+    return mac(hash_key, "csrf", session.account_id, session.id, stored).hex()

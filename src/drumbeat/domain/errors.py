@@ -6,9 +6,13 @@ DrumbeatError
 |   |-- Unauthorized
 |   |   |-- CredentialMissing
 |   |   |-- CredentialMalformed
-|   |   `-- CredentialExpired
+|   |   |-- CredentialExpired
+|   |   |-- NotSignedIn
+|   |   `-- WrongPassword        or an address nobody signs in with
 |   |-- Forbidden
 |   |   |-- InsufficientScope
+|   |   |-- AdminsOnly
+|   |   |-- CrossSite            it may come from another site's page
 |   |   `-- SequencesDisabled
 |   |-- Malformed                the request cannot be read
 |   |   |-- MalformedBody
@@ -31,7 +35,9 @@ DrumbeatError
 |   |   `-- KeyAtWork
 |   |-- SeveralMatch             a filter that is to fit one record fits more
 |   |-- KeyReused
+|   |-- LinkUsedUp
 |   |-- TooManyCalls
+|   |   `-- TooManyAttempts
 |   |-- NoEligibleContacts
 |   |-- TemplateSyntax
 |   |   `-- TemplateFails        it parses, yet cannot be rendered
@@ -95,12 +101,28 @@ class CredentialExpired(Unauthorized):
     """The token or key has expired."""
 
 
+class NotSignedIn(Unauthorized):
+    """Sign in first."""
+
+
+class WrongPassword(Unauthorized):
+    """The e-mail address or the password is wrong."""
+
+
 class Forbidden(Refused):
     """The request is not allowed."""
 
 
 class InsufficientScope(Forbidden):
     """The credential lacks the scope this needs."""
+
+
+class AdminsOnly(Forbidden):
+    """Only an admin may do this."""
+
+
+class CrossSite(Forbidden):
+    """The request may come from another site."""
 
 
 class SequencesDisabled(Forbidden):
@@ -197,6 +219,19 @@ class KeyReused(Refused):
 
 class TooManyCalls(Refused):
     """The rate limit is exceeded."""
+
+
+class TooManyAttempts(TooManyCalls):
+    """There were too many attempts."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        minutes = -(-seconds // 60)
+        super().__init__(f"Try again in {minutes} minute{'s' if minutes > 1 else ''}.")
+
+
+class LinkUsedUp(Refused):
+    """The link is not valid any more."""
 
 
 class NoEligibleContacts(Refused):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import anyio
 from litestar.types import Scope as AnyScope
 
-from drumbeat.domain.access import Credential, Scope, matches, read_credential
+from drumbeat.domain.access import Credential, Scope, Session, matches, read_credential
 from drumbeat.domain.errors import (
     CredentialExpired,
     CredentialMalformed,
@@ -21,7 +22,7 @@ from drumbeat.domain.errors import (
 )
 from drumbeat.domain.rate import Standing
 from drumbeat.http.parts import AnyRequest, Parts, parts_of
-from drumbeat.store import credentials
+from drumbeat.store import credentials, sessions
 from drumbeat.store.transaction import Snapshot
 
 _NOBODYS = "0" * 64  # compared when there is no such credential, so that both take the same time
@@ -69,8 +70,13 @@ def standing_of(scope: AnyScope) -> Standing | None:
 def _allowed(request: AnyRequest, credential: Credential, scope: Scope, now: datetime) -> Caller:
     if not credential.allows(scope):
         raise InsufficientScope(f"This needs the scope {scope}.")
-    request.scope["state"][_USED] = (credential.account_id, credential.id, now)
+    request.scope["state"][_USED] = (credentials, credential.account_id, credential.id, now)
     return Caller(credential.account_id, credential.user_id, credential.id)
+
+
+def note_session(request: AnyRequest, session: Session, now: datetime) -> None:
+    """Let the use of a session be noted once the answer has left."""
+    request.scope["state"][_USED] = (sessions, session.account_id, session.id, now)
 
 
 def _presented(request: AnyRequest) -> str:
@@ -104,20 +110,20 @@ def _checked(snapshot: Snapshot, text: str) -> Credential:
 
 
 async def note_use(request: AnyRequest) -> None:
-    """After the answer has left: note the credential's use, at most once a minute."""
+    """After the answer has left: note the use of its credential or session, at most once a minute."""
     used = request.scope["state"].get(_USED)
     if used is None:
         return
     parts = parts_of(request)
-    account_id, id, now = used
-    noted = parts.noted.get((account_id, id))
+    kind, account_id, id, now = used
+    noted = parts.noted.get((kind, account_id, id))
     if noted is None or not noted <= now < noted + _NOTE_EVERY:
         if len(parts.noted) >= _MOST_NOTED:
             parts.noted.clear()
-        parts.noted[account_id, id] = now
-        await anyio.to_thread.run_sync(_touch, parts, account_id, id, now)
+        parts.noted[kind, account_id, id] = now
+        await anyio.to_thread.run_sync(_touch, parts, kind, account_id, id, now)
 
 
-def _touch(parts: Parts, account_id: int, id: int, now: datetime) -> None:
+def _touch(parts: Parts, kind: Any, account_id: int, id: int, now: datetime) -> None:
     with suppress(Unavailable):  # a busy database must not turn an answered request into an error
-        parts.world.database.transact(lambda tx: credentials.touch(tx, account_id, id, now))
+        parts.world.database.transact(lambda tx: kind.touch(tx, account_id, id, now))

@@ -15,7 +15,15 @@ from litestar import Response
 from litestar.exceptions import HTTPException
 
 from drumbeat.domain import errors
-from drumbeat.domain.errors import DrumbeatError, Invalid, InvalidMany, NoEligibleContacts
+from drumbeat.domain.errors import (
+    DrumbeatError,
+    Invalid,
+    InvalidMany,
+    NoEligibleContacts,
+    NotSignedIn,
+    TooManyAttempts,
+    WrongPassword,
+)
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, request_id
 
 _log = logging.getLogger("drumbeat.http")
@@ -37,7 +45,10 @@ TABLE: dict[type[DrumbeatError], Told] = {
     errors.CredentialMissing: Told((401, "unauthorized"), (401, "MISSING_API_KEY")),
     errors.CredentialMalformed: Told((401, "unauthorized"), (401, "INVALID_API_KEY_FORMAT")),
     errors.CredentialExpired: Told((401, "unauthorized"), (401, "EXPIRED_API_KEY")),
+    errors.NotSignedIn: Told((401, "unauthorized"), (401, "NOT_SIGNED_IN")),
+    errors.WrongPassword: Told((401, "unauthorized"), (401, "WRONG_PASSWORD")),
     errors.Forbidden: Told((403, "insufficient_scope"), (403, "INSUFFICIENT_PERMISSIONS")),
+    errors.CrossSite: Told((403, "insufficient_scope"), (403, "CROSS_SITE")),
     errors.SequencesDisabled: Told((403, "insufficient_scope"), (409, "SEQUENCES_DISABLED")),
     errors.Malformed: Told((400, "invalid_payload"), _INVALID),
     errors.MalformedParameter: Told((400, "invalid_param"), _INVALID),
@@ -58,6 +69,7 @@ TABLE: dict[type[DrumbeatError], Told] = {
     errors.SeveralMatch: Told((409, "conflict"), (409, "CONFLICT")),
     errors.KeyAtWork: Told((409, "conflict"), (409, "IDEMPOTENCY_KEY_AT_WORK")),
     errors.KeyReused: Told((422, "incorrect_payload"), (422, "IDEMPOTENCY_KEY_REUSED")),
+    errors.LinkUsedUp: Told((422, "incorrect_payload"), (410, "LINK_USED_UP")),
     errors.TooManyCalls: Told((429, "rate_limit_exceeded"), (429, "RATE_LIMITED")),
     errors.NoEligibleContacts: Told((422, "incorrect_payload"), (422, "NO_ELIGIBLE_CONTACTS")),
     errors.Refused: Told((422, "incorrect_payload"), _INVALID),
@@ -179,18 +191,22 @@ def _refusal(request: AnyRequest, error: DrumbeatError, contract: int) -> Proble
     status, code = _told(error)[contract]
     wrong = error.errors if isinstance(error, InvalidMany) else (error,)
     if contract == _SELL:
-        return Problem(status, [_complaint(each, _resource(request)) for each in wrong], _headers(status))
-    return Problem(status, [_api_complaint(code, error, wrong)], _headers(status))
+        return Problem(status, [_complaint(each, _resource(request)) for each in wrong], _headers(status, error))
+    return Problem(status, [_api_complaint(code, error, wrong)], _headers(status, error))
 
 
 def _told(error: DrumbeatError) -> Told:
     return next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
 
 
-def _headers(status: int) -> dict[str, str]:
+def _headers(status: int, error: DrumbeatError) -> dict[str, str]:
+    if isinstance(error, TooManyAttempts):
+        return {"retry-after": str(error.seconds)}
     if status == 503:
         return {"retry-after": _RETRY_AFTER}
-    return {"www-authenticate": "Bearer"} if status == 401 else {}
+    if status == 401 and not isinstance(error, NotSignedIn | WrongPassword):
+        return {"www-authenticate": "Bearer"}
+    return {}
 
 
 def _resource(request: AnyRequest) -> str | None:

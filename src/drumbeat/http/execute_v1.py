@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 import msgspec
@@ -11,30 +10,28 @@ from litestar.params import FromPath, RawBody
 from msgspec import UNSET, UnsetType
 
 from drumbeat.domain.access import Scope
-from drumbeat.domain.errors import IncorrectValue, MissingField, UnknownField, WrongType
 from drumbeat.domain.variant import Variant
 from drumbeat.http import sequences_v1
 from drumbeat.http.auth import admit_execute
+from drumbeat.http.decoding import BodyReader, Email, Name
 from drumbeat.http.idempotency import IDEMPOTENCY_KEY, read_keyed_call
 from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of
-from drumbeat.http.reading import check_is_json, decoded, read_id, read_parameters, shortened
+from drumbeat.http.reading import read_id, read_parameters
 from drumbeat.operations.execute import ContactInput, ContactStatus, Execution, execute
 from drumbeat.operations.keyed_calls import once
 from drumbeat.store.transaction import Tx
 
 MOST_CONTACTS = 100
-_Name = Annotated[str, msgspec.Meta(max_length=255, pattern="^[^\\x00]*$")]
-_Email = Annotated[str, msgspec.Meta(max_length=1000, pattern="^[^\\x00]*$")]
 
 
 class Contact(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
     """Somebody to enroll, found or made by e-mail; empty fields of a known contact are filled."""
 
-    email: _Email
-    first_name: _Name | None = None
-    last_name: _Name | None = None
-    phone: _Name | None = None
+    email: Email
+    first_name: Name | None = None
+    last_name: Name | None = None
+    phone: Name | None = None
 
 
 class Executing(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
@@ -92,7 +89,7 @@ _EXAMPLE = {
     }
 }
 
-_read = msgspec.json.Decoder(Executing).decode
+_read = BodyReader(Executing, {"contacts": f"Send 1 to {MOST_CONTACTS} contacts."})
 
 
 @post(
@@ -126,54 +123,8 @@ def execute_sequence(request: AnyRequest, id: FromPath[str], body: RawBody) -> R
     return json_reply(world.database.transact(lambda tx: once(tx, keyed, lambda: work(tx))))
 
 
-def _read_contacts(request: AnyRequest, body: RawBody) -> list[ContactInput]:
-    check_is_json(request)
-    try:
-        sent = decoded(_read, body)
-    except msgspec.ValidationError as error:
-        raise _named(str(error)) from None
-    return [ContactInput(c.email, c.first_name, c.last_name, c.phone) for c in sent.contacts]
-
-
-_PLACE = re.compile(r"(?P<what>.*?)(?: - at `(?:\$|key in \$)\.?(?P<where>[\w.\[\]]*)`)?", re.DOTALL)
-_NAMED = re.compile(r"Object (?P<kind>missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL)
-
-
-def _named(complaint: str) -> IncorrectValue | MissingField | UnknownField | WrongType:
-    """The decoder's complaint as ours, with the field's place such as contacts[0].email."""
-    match = _PLACE.fullmatch(complaint)
-    what, where = (match["what"], match["where"] or "") if match else (complaint, "")
-    named = _NAMED.fullmatch(what)
-    if named is None:
-        kind = IncorrectValue if "length" in what or "matching" in what else WrongType
-        return kind(_plain(what, where), field=where or "body")
-    field = shortened(".".join(part for part in (where, named["name"]) if part))
-    if named["kind"] == "missing required":
-        return MissingField(f"Send {field}.", field=field)
-    return UnknownField(f"There is no field {field}.", field=field)
-
-
-_WORDS = {
-    "array": "a list",
-    "object": "an object",
-    "str": "text",
-    "int": "a number",
-    "float": "a number",
-    "bool": "true or false",
-    "null": "null",
-}
-
-
-def _plain(what: str, where: str) -> str:
-    """What is wrong with a field's value, in words that need no knowledge of the decoder."""
-    if where == "contacts" and "length" in what:
-        return f"Send 1 to {MOST_CONTACTS} contacts."
-    if "matching" in what:
-        return "Text must not hold the character NUL."
-    if "length <=" in what:
-        return f"Send at most {what.rpartition(' ')[2]} characters."
-    kinds = re.sub(r"`([^`]*)`", lambda found: " or ".join(_WORDS[kind] for kind in found[1].split(" | ")), what)
-    return f"{kinds}."
+def _read_contacts(request: AnyRequest, body: bytes) -> list[ContactInput]:
+    return [ContactInput(c.email, c.first_name, c.last_name, c.phone) for c in _read(request, body).contacts]
 
 
 def _answer(done: Execution) -> ExecuteAnswer:

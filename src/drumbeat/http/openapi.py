@@ -13,7 +13,8 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from drumbeat import __version__
-from drumbeat.domain.access import Scope
+from drumbeat.domain.access import Scope, has_role
+from drumbeat.domain.account import Role
 from drumbeat.http.errors import ApiErrors, SellErrors
 
 _KEY = "described"
@@ -39,12 +40,16 @@ class Described:
     answer: Any = None
     status: int = 200
     scope: Scope | None = None
+    role: Role | None = None
     parameters: Sequence[Parameter] = ()
     body: Any = None
     example: dict[str, Any] | None = None
     answer_example: dict[str, Any] | None = None
     refusals: Sequence[int] = ()
     alternatives: Sequence[Any] = ()
+
+
+_CSRF = Parameter("X-CSRF-Token", "The csrfToken that GET /api/session tells.", place="header")
 
 
 def described(summary: str, **more: Any) -> dict[str, Described]:
@@ -62,7 +67,7 @@ def document(app: Litestar, base_url: str) -> dict[str, Any]:
     known = dict(zip(map(repr, types), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for path, method, handler, words in operations:
-        paths.setdefault(path, {})[method.lower()] = _operation(path, handler, words, known)
+        paths.setdefault(path, {})[method.lower()] = _operation(path, method, handler, words, known)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Drumbeat", "version": __version__, "license": {"name": "Apache-2.0"}},
@@ -74,6 +79,12 @@ def document(app: Litestar, base_url: str) -> dict[str, Any]:
 
 _SECURITY = {
     "token": {"type": "http", "scheme": "bearer", "description": "A token of 64 characters."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "drumbeat",
+        "description": "Set by POST /api/session; __Host-drumbeat where people reach Drumbeat by https.",
+    },
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key, on /api only."},
 }
 
@@ -90,12 +101,14 @@ def _operations(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler, Des
                 yield path, method, handler, handler.opt[_KEY]
 
 
-def _operation(path: str, handler: HTTPRouteHandler, words: Described, known: dict[str, Any]) -> dict[str, Any]:
+def _operation(
+    path: str, method: str, handler: HTTPRouteHandler, words: Described, known: dict[str, Any]
+) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": words.summary,
         "description": getattr(handler.fn, "func", handler.fn).__doc__ or words.summary,
         "operationId": handler.handler_name,
-        "parameters": _parameters(path, words),
+        "parameters": _parameters(path, method, words),
         "responses": _answers(path, words, known),
     }
     if words.body is not None:
@@ -109,17 +122,20 @@ def _operation(path: str, handler: HTTPRouteHandler, words: Described, known: di
         schemes = ["token", "key"] if path.startswith("/api/") else ["token"]
         operation["security"] = [{scheme: []} for scheme in schemes]
         operation["x-scopes"] = [words.scope.value]
+    if words.role is not None:
+        operation["security"] = [{"session": []}]
+        operation["x-roles"] = [role.value for role in Role if has_role(role, words.role)]
     return operation
 
 
-def _parameters(path: str, words: Described) -> list[dict[str, Any]]:
+def _parameters(path: str, method: str, words: Described) -> list[dict[str, Any]]:
     in_path = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"\{(\w+)\}", path)
     ]
     others = [
         {"name": p.name, "in": p.place, "description": p.meaning, "schema": {"type": "string"}}
-        for p in words.parameters
+        for p in (*words.parameters, *([_CSRF] if words.role and method != "GET" else []))
     ]
     return in_path + others
 
@@ -128,6 +144,7 @@ def _answers(path: str, words: Described, known: dict[str, Any]) -> dict[str, An
     answer = {"description": "Done."} | _content(words.answer, known, words.answer_example)
     answers: dict[str, Any] = {str(words.status): answer}
     refusals = set(words.refusals) | ({400, 401, 403, 429} if words.scope else set())
+    refusals |= {400, 401, 403} if words.role else set()
     if words.body is not None:
         refusals |= {408, 413, 415}
     if path.startswith("/v2/"):

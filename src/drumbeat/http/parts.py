@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from threading import BoundedSemaphore
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ JSON = "application/json; charset=utf-8"
 # Registers a handler for GET and HEAD, which runs in a thread.
 readable = partial(route, http_method=["GET", "HEAD"], sync_to_thread=True)
 
+_HASHES_AT_ONCE = 2
 _REQUEST_ID = "drumbeat_request_id"
 
 
@@ -58,13 +60,17 @@ class Catcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The world, the pages, the catcher if one runs, the rate limits, and when a credential's use was last noted."""
+    """The world, the pages, the catcher if one runs, the rate limits, and when a credential's use was last noted.
+
+    `hashing` is to be held while a password is hashed: each takes 64 MB, and a core.
+    """
 
     world: World
     pages: Pages
     catcher: Catcher | None
     rates: Rates
-    noted: dict[tuple[int, int], datetime] = field(default_factory=dict)
+    noted: dict[Hashable, datetime] = field(default_factory=dict)
+    hashing: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(_HASHES_AT_ONCE))
 
 
 def parts_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Parts:

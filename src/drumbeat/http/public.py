@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from litestar import MediaType, Response, Router, post
+from litestar import Response, Router, post
 from litestar.params import FromPath, RawBody
 
 from drumbeat import __version__
@@ -45,14 +45,14 @@ def show_health(request: AnyRequest) -> Response[bytes]:
     return json_reply(Health(word, word, __version__), 200 if works else 503, headers)
 
 
-@readable("/static/{name:str}", opt=described("The style sheet", answer="text/css"))
-def show_style(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-    """The one style sheet; its name changes with its content, so it may be kept for ever."""
-    pages = parts_of(request).pages
-    if name != pages.style_name:
+@readable("/static/{name:str}", opt=described("The style sheet, and the script", answer="text/css", refusals=(404,)))
+def show_static(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+    """What pages refer to; its name changes with its content, so it may be kept for ever."""
+    found = parts_of(request).pages.static.get(name)
+    if found is None:
         raise NotFound("There is no such file.")
     headers = {"cache-control": "public, max-age=31536000, immutable"}
-    return Response(pages.style, media_type=MediaType.CSS, headers=headers)
+    return Response(found[1], media_type=found[0], headers=headers)
 
 
 @readable(
@@ -114,5 +114,5 @@ def _invalid(request: AnyRequest) -> Response[bytes]:
 def router() -> Router:
     """The routes that need no credential, registered at once: the framework wraps a handler in a thread once
     more whenever another one is added to its path."""
-    handlers = [show_front, show_health, show_style, ask_unsubscribe, take_unsubscribe]
+    handlers = [show_front, show_health, show_static, ask_unsubscribe, take_unsubscribe]
     return Router("/", route_handlers=handlers)

@@ -23,6 +23,7 @@ from drumbeat.store import accounts, credentials, events
 from drumbeat.store.transaction import Tx
 
 SHORTEST_PASSWORD = 10
+LONGEST_PASSWORD = 255
 _MOST_ADDRESS_LINES = 10
 
 
@@ -38,8 +39,8 @@ def _hasher() -> PasswordHasher:
 
 def hash_password(password: str) -> str:
     """What is stored of a password (Argon2id). It takes a while on purpose: call it outside transactions."""
-    if len(password) < SHORTEST_PASSWORD:
-        raise IncorrectValue(f"Take at least {SHORTEST_PASSWORD} characters.", field="password")
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise IncorrectValue(f"Take {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.", field="password")
     return _hasher().hash(password)
 
 
@@ -49,6 +50,16 @@ def password_matches(password: str, stored: str) -> bool:
         return _hasher().verify(stored, password)
     except (VerificationError, InvalidHashError):
         return False
+
+
+def checked_password(password: str, stored: str | None) -> bool:
+    """Whether it is the password that was stored; where none was, it takes as long and is not."""
+    return password_matches(password, stored or _nobodys()) and stored is not None
+
+
+@lru_cache(maxsize=1)
+def _nobodys() -> str:
+    return _hasher().hash(new_secret())
 
 
 def create_account(tx: Tx, name: str, *, time_zone: str = "UTC", postal_address: str | None = None) -> Account:

@@ -32,7 +32,7 @@ from drumbeat.domain.sequence import SequenceStatus, Version
 from drumbeat.domain.variant import Variant
 from drumbeat.operations.enrollments import Run, add, already_enrolled, assign_variants
 from drumbeat.operations.records import resume_filled
-from drumbeat.store import accounts, people, sequences
+from drumbeat.store import accounts, people, sequences, unsubscribes
 from drumbeat.store.transaction import Tx
 
 REENROLL_AFTER = timedelta(hours=24)
@@ -87,10 +87,10 @@ class Execution:
 class _Candidate:
     result: ContactResult
     email: str
-    address_hash: str
-    first_name: str | None
-    last_name: str | None
-    phone: str | None
+    address_hash: str | None
+    first_name: str | None = None
+    last_name: str | None = None
+    phone: str | None = None
     person: Person | None = None
     fills: bool = False
     run: Run | None = None
@@ -110,14 +110,32 @@ def execute(
     results, candidates = _read(hash_key, account_id, contacts)
     accounts.lock_ids(tx, account_id, "enrollment")
     eligible = _match(tx, account_id, candidates)
-    if not eligible:  # a duplicate of somebody who may not be written to makes nobody eligible
-        raise NoEligibleContacts([_told(result) for result in results])
+    _check_any(eligible, results)
     with tx.together():
         _find_or_make(tx, account_id, caller_id, eligible)
-        fresh = _not_enrolled(tx, account_id, runs, eligible)
-        if fresh:
-            _enroll(tx, account_id, caller_id, actor, fresh)
+        _enroll_fresh(tx, account_id, caller_id, actor, runs, eligible)
     return Execution(runs.sequence, results)
+
+
+def execute_for(
+    tx: Tx, hash_key: bytes, account_id: int, caller_id: int, sequence_id: int, contact_ids: Sequence[int]
+) -> Execution:
+    """The same for contacts that are known, by their ids."""
+    runs = _Runs(tx, hash_key, account_id, sequence_id)
+    actor = _actor(tx, account_id, runs.sequence, caller_id)
+    accounts.lock_ids(tx, account_id, "enrollment")
+    results, candidates = _look_up(tx, account_id, contact_ids, needs_address=runs.have_letters)
+    eligible = _writable(tx, account_id, candidates)
+    _check_any(eligible, results)
+    with tx.together():
+        _enroll_fresh(tx, account_id, caller_id, actor, runs, eligible)
+    return Execution(runs.sequence, results)
+
+
+def _check_any(eligible: Sequence[_Candidate], results: Sequence[ContactResult]) -> None:
+    """Refuse the whole where nobody may be enrolled: a duplicate of somebody who may not is none either."""
+    if not eligible:
+        raise NoEligibleContacts([_told(result) for result in results])
 
 
 class _Runs:
@@ -147,17 +165,22 @@ class _Runs:
     def _version(self, sequence: SequenceSettings) -> Version:
         return sequences.get_version(self._tx, self._account_id, sequence.id, sequence.version)
 
+    @property
+    def have_letters(self) -> bool:
+        """Whether anybody who is enrolled may get a letter."""
+        return self.a.version.has_letters or (self.b is not None and self.b.version.has_letters)
+
     def assign(self, candidates: Sequence[_Candidate]) -> None:
-        """Give each candidate the run of its variant."""
+        """Give each candidate the run of its variant; who has no address runs the sequence itself."""
         assigned: dict[str, Variant] = {}
-        if self.b is not None and candidates:
-            hashes = [candidate.address_hash for candidate in candidates]
+        hashes = [candidate.address_hash for candidate in candidates if candidate.address_hash is not None]
+        if self.b is not None and hashes:
             assigned = assign_variants(self._tx, self._hash_key, self._account_id, self.sequence, hashes)
         for candidate in candidates:
             candidate.run = self.a
-            if self.b is not None and assigned[candidate.address_hash] is Variant.B:
+            if self.b is not None and assigned.get(candidate.address_hash or "") is Variant.B:
                 candidate.run = self.b
-            candidate.result.variant = candidate.run.variant
+            candidate.result.variant = candidate.run.variant if candidate.address_hash is not None else None
 
 
 def _actor(tx: Tx, account_id: int, sequence: SequenceSettings, caller_id: int) -> User:
@@ -194,13 +217,56 @@ def _read(
     return results, list(candidates.values())
 
 
+def _look_up(
+    tx: Tx, account_id: int, ids: Sequence[int], *, needs_address: bool
+) -> tuple[list[ContactResult], list[_Candidate]]:
+    """A result per id, and a candidate for each contact that can be enrolled, once for each address."""
+    found = people.find_many(tx, account_id, [(PersonKind.CONTACT, id) for id in dict.fromkeys(ids)])
+    results: list[ContactResult] = []
+    candidates: dict[object, _Candidate] = {}
+    for id in ids:
+        person = found.get((PersonKind.CONTACT, id))
+        result = ContactResult("" if person is None else person.email or "", ContactStatus.QUEUED)
+        results.append(result)
+        result.reason = _unfit(person, id, needs_address=needs_address)
+        if person is None or result.reason is not None:
+            result.status = ContactStatus.INVALID
+            continue
+        result.contact_id = id
+        if (person.address_hash or id) in candidates:
+            result.status = ContactStatus.DUPLICATE
+            continue
+        made = _Candidate(result, person.email or "", person.address_hash, person=person)
+        candidates[person.address_hash or id] = made
+    return results, list(candidates.values())
+
+
+def _unfit(person: Person | None, id: int, *, needs_address: bool) -> str | None:
+    """Why a contact cannot be enrolled, or None."""
+    if person is None:
+        return f"contactIds: There is no contact {id}."
+    if not person.email:
+        return "email: The contact has no address, and the sequence sends e-mails." if needs_address else None
+    return f"email: {NOT_MAILABLE}" if needs_address and not is_mailable(person.email) else None
+
+
+def _writable(tx: Tx, account_id: int, candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """Those who did not unsubscribe; suppression refuses also where no letter is sent."""
+    hashes = [candidate.address_hash for candidate in candidates if candidate.address_hash is not None]
+    suppressed = unsubscribes.suppressed_among(tx, account_id, hashes)
+    for candidate in candidates:
+        if candidate.address_hash in suppressed:
+            candidate.result.status = ContactStatus.UNSUBSCRIBED
+    return _queued(candidates)
+
+
 def _filled(text: str | None) -> str | None:
     return text.strip() or None if text else None
 
 
 def _match(tx: Tx, account_id: int, candidates: Sequence[_Candidate]) -> list[_Candidate]:
     """Those who may be written to; who is known already carries the contact."""
-    by_hash = {candidate.address_hash: candidate for candidate in candidates}
+    by_hash = {candidate.address_hash: candidate for candidate in candidates if candidate.address_hash}
     for row in people.contacts_by_address(tx, account_id, list(by_hash)):
         candidate = by_hash[row[0]]
         if row[1] is not None:
@@ -248,7 +314,7 @@ def _find_or_make(tx: Tx, account_id: int, caller_id: int, candidates: Sequence[
             candidate.person = _person(tx, account_id, candidate, id, caller_id)
             candidate.result.contact_id = id
         people.add(tx, [candidate.person for candidate in new if candidate.person])
-        named = [(c.address_hash, c.person.id) for c in new if c.person]
+        named = [(c.address_hash, c.person.id) for c in new if c.person and c.address_hash]
         people.name_new_contacts(tx, account_id, named)
     filled = [c for c in candidates if c.fills and c.result.contact_id is not None]
     if filled:
@@ -256,6 +322,14 @@ def _find_or_make(tx: Tx, account_id: int, caller_id: int, candidates: Sequence[
         people.fill(tx, account_id, rows)
         for id, *_ in rows:
             resume_filled(tx, account_id, PersonKind.CONTACT, id)
+
+
+def _enroll_fresh(
+    tx: Tx, account_id: int, caller_id: int, actor: User, runs: _Runs, candidates: Sequence[_Candidate]
+) -> None:
+    fresh = _not_enrolled(tx, account_id, runs, candidates)
+    if fresh:
+        _enroll(tx, account_id, caller_id, actor, fresh)
 
 
 def _not_enrolled(tx: Tx, account_id: int, runs: _Runs, candidates: Sequence[_Candidate]) -> list[_Candidate]:

@@ -223,9 +223,42 @@ def find_login(snapshot: Snapshot, address_key: str) -> Record | None:
     return snapshot.first(_FIND_LOGIN, address_key=address_key)
 
 
+def get_password_hash(snapshot: Snapshot, login_id: int) -> str:
+    """What is stored of a login's password."""
+    row = snapshot.first(_GET_PASSWORD, login_id=login_id)
+    assert row is not None
+    return str(row[0])
+
+
+def save_password(tx: Tx, login_id: int, password_hash: str) -> None:
+    """Store another password of a login."""
+    tx.run(_SAVE_PASSWORD, login_id=login_id, password_hash=password_hash)
+
+
+def users_of_login(snapshot: Snapshot, login_id: int) -> list[User]:
+    """The users somebody may sign in as, in every account, by account."""
+    return [_user(row) for row in snapshot.all(_USERS_OF_LOGIN, login_id=login_id)]
+
+
+def set_login(tx: Tx, account_id: int, user_id: int, login_id: int) -> None:
+    """Let a user sign in with this login."""
+    tx.run(_SET_LOGIN, account_id=account_id, user_id=user_id, login_id=login_id)
+
+
+def login_of(snapshot: Snapshot, account_id: int, user_id: int) -> int | None:
+    """The login a user signs in with, or None while there is none."""
+    row = snapshot.first(_LOGIN_OF, account_id=account_id, user_id=user_id)
+    return None if row is None or row[0] is None else int(row[0])
+
+
 _ADD_LOGIN = Statement("""
     INSERT INTO logins (id, email, address_key, password_hash, created_at)
     VALUES ((SELECT coalesce(max(id), 0) + 1 FROM logins), :email, :address_key, :password_hash, :now)
     RETURNING id
 """)
 _FIND_LOGIN = Statement("SELECT id, password_hash FROM logins WHERE address_key = :address_key")
+_GET_PASSWORD = Statement("SELECT password_hash FROM logins WHERE id = :login_id")
+_SAVE_PASSWORD = Statement("UPDATE logins SET password_hash = :password_hash WHERE id = :login_id")
+_USERS_OF_LOGIN = Statement(f"SELECT {_USER} FROM users WHERE login_id = :login_id ORDER BY account_id")
+_SET_LOGIN = Statement("UPDATE users SET login_id = :login_id WHERE account_id = :account_id AND id = :user_id")
+_LOGIN_OF = Statement("SELECT login_id FROM users WHERE account_id = :account_id AND id = :user_id")

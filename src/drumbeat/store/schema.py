@@ -141,6 +141,7 @@ users = tenant_table(
     one_of("role", "admin", "agent"),
     one_of("status", "active", "inactive"),
 )
+Index("ix_users_login_id", users.c.login_id)
 
 credentials = tenant_table(
     "credentials",
@@ -156,6 +157,51 @@ credentials = tenant_table(
     Column("revoked_at", BigInteger),
     belongs_to("users", "user_id"),
     one_of("kind", "dbt", "dbk"),
+)
+
+# Browsers that are signed in.
+sessions = tenant_table(
+    "sessions",
+    Column("id", Integer, nullable=False),
+    Column("user_id", Integer, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    belongs_to("users", "user_id"),
+    Index(None, "account_id", "user_id"),
+)
+
+# The links by which users choose a password, the latest of each: invitations, and what to do about a forgotten one.
+password_links = tenant_table(
+    "password_links",
+    Column("user_id", Integer, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    belongs_to("users", "user_id"),
+    key=("user_id",),
+)
+
+# Letters to users that wait for the installation's own mail server.
+notices = tenant_table(
+    "notices",
+    Column("id", Integer, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("sealed", Text, nullable=False),  # the letter, encrypted by the master key: it holds a link
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("due_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),  # of no use later
+)
+Index("ix_notices_due_at", notices.c.due_at)
+
+# How often somebody tried to sign in, by keyed hashes of address and network.
+sign_in_attempts = Table(
+    "sign_in_attempts",
+    metadata,
+    Column("key_hash", Text, primary_key=True),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Index(None, "ends_at"),
+    sqlite_with_rowid=False,
 )
 
 mailboxes = tenant_table(

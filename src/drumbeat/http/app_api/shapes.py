@@ -1,0 +1,60 @@
+"""What all answers of the app's API look like."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from litestar import Response
+
+from drumbeat.http.parts import json_reply
+from drumbeat.http.sell_v2.envelope import whole_seconds
+
+T = TypeVar("T")
+
+
+class One(msgspec.Struct, Generic[T], frozen=True):
+    """One record."""
+
+    data: T
+
+
+class Many(msgspec.Struct, Generic[T], frozen=True):
+    """All records of a short list."""
+
+    data: list[T]
+
+
+class PageMeta(msgspec.Struct, rename="camel", frozen=True):
+    """`after` is the parameter of the next page; null on the last one."""
+
+    per_page: int
+    after: str | None
+
+
+class PageOf(msgspec.Struct, Generic[T], frozen=True):
+    """A page of a list that may be long."""
+
+    data: list[T]
+    meta: PageMeta
+
+
+def reply(answer: Any, status: int = 200) -> Response[bytes]:
+    """The answer under `data`."""
+    return json_reply(One(answer), status)
+
+
+def reply_all(answers: list[Any]) -> Response[bytes]:
+    """A short list under `data`."""
+    return json_reply(Many(answers))
+
+
+def nothing() -> Response[None]:
+    """Done, and nothing to say."""
+    return Response(None, status_code=204)
+
+
+def stamp(instant: datetime | None) -> str | None:
+    """An instant as answers show it, or null."""
+    return None if instant is None else whole_seconds(instant)

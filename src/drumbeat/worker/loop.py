@@ -1,0 +1,188 @@
+"""The worker: a loop over single steps. Any number of workers may run; each holds what it claims by a token."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from drumbeat.domain.delivery import FailureReason, read_outcome
+from drumbeat.domain.errors import DrumbeatError, MasterKeyWrong, Unavailable
+from drumbeat.mail.session import Server, Timeouts, check
+from drumbeat.operations.dispatch import claim
+from drumbeat.operations.mailboxes import hold_unopened, lift_hold, prolong_hold, server_of
+from drumbeat.store import lanes, mailboxes
+from drumbeat.store.lanes import NO_MAILBOX
+from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.wiring import World
+from drumbeat.worker.carrier import Carrier
+from drumbeat.worker.notices import carry_next
+from drumbeat.worker.tending import Tending
+
+POLL_EVERY = 0.25  # seconds between looks at the lanes when nothing is due
+_LANES_AT_ONCE = 50
+_TESTS_AT_ONCE = 4
+_TEST_PATIENCE = Timeouts(connect=10.0, session=20.0, command=10.0)
+_SHARE = 2.0  # seconds after which a lane gives its seat to one that waits
+
+_log = structlog.get_logger()
+
+
+class Worker:
+    """Serves lanes, reaps leases, carries changes of sequences, tests held mailboxes and counts what happened."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._carriers: dict[tuple[int, int], Carrier] = {}
+        self._busy: dict[tuple[int, int], Future[int]] = {}
+        self._testing: dict[tuple[int, int], Future[None]] = {}
+        self._is_crowded = False
+        self._token = secrets.token_hex(8)
+        self.tending = Tending(world)
+        self._notices: Future[bool] | None = None
+
+    def step(self) -> bool:
+        """Do everything that can be done now, one after the other; False if there was nothing."""
+        did = self.tending.step()
+        for mailbox in self._to_test():
+            self._test(mailbox)
+            did = True
+        did = self._carry_notices() or did
+        for lane in self._awake():
+            did = self._serve(lane, lambda: False) > 0 or did
+        return did
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; lanes are served side by side, and a stopping one gets its grace."""
+        with (
+            ThreadPoolExecutor(self._world.settings.seats, thread_name_prefix="lane") as pool,
+            ThreadPoolExecutor(_TESTS_AT_ONCE, thread_name_prefix="mailbox-test") as testers,
+        ):
+            while not stop.is_set():
+                if not self._turn(pool, testers, stop):
+                    stop.wait(POLL_EVERY)
+        self.close()
+
+    def close(self) -> None:
+        """Hang up every connection."""
+        for carrier in self._carriers.values():
+            carrier.close()
+        self._carriers.clear()
+
+    def _turn(self, pool: ThreadPoolExecutor, testers: ThreadPoolExecutor, stop: threading.Event) -> bool:
+        try:
+            did = self.tending.step()
+            _collect(self._busy)
+            _collect(self._testing)
+            for mailbox in self._to_test():
+                key = mailbox.account_id, mailbox.id
+                if key not in self._testing:
+                    self._testing[key] = testers.submit(self._test, mailbox)
+            if self._notices is None or self._notices.done():
+                self._notices = testers.submit(self._carry_notices)
+            waiting = [lane for lane in self._awake() if lane not in self._busy]
+            room = self._world.settings.seats - len(self._busy)
+            for lane in waiting[:room]:
+                self._busy[lane] = pool.submit(self._serve, lane, stop.is_set)
+            self._is_crowded = len(waiting) > room
+            return did
+        except Unavailable as error:
+            _log.warning("the database is in the way", error=str(error))
+            return False
+
+    def _carry_notices(self) -> bool:
+        """Carry the installation's own letters that are due, beside everything else: its server may be slow."""
+        sender, did = self._world.sender, False
+        try:
+            while sender is not None and carry_next(self._world, sender):
+                did = True
+        except Exception:
+            _log.exception("letters to users cannot be carried")
+        return did
+
+    def _awake(self) -> list[tuple[int, int]]:
+        with self._world.database.read() as snapshot:
+            found = lanes.awake(snapshot, snapshot.now, _LANES_AT_ONCE)
+        unsettled = [lane for lane, carrier in list(self._carriers.items()) if carrier.has_unsettled]
+        return list(dict.fromkeys(found + unsettled))
+
+    def _serve(self, lane: tuple[int, int], stopping: Callable[[], bool]) -> int:
+        ends = time.monotonic() + _SHARE
+
+        def yields() -> bool:
+            return self._is_crowded and time.monotonic() >= ends
+
+        if lane[1] == NO_MAILBOX:
+            return self._serve_without_mailbox(lane[0], lambda: stopping() or yields())
+        return self._carrier(lane).serve(stopping, yields)
+
+    def _serve_without_mailbox(self, account_id: int, ending: Callable[[], bool]) -> int:
+        world, served = self._world, 0
+        while not ending():
+            brought = world.database.transact(
+                lambda tx: claim(
+                    tx,
+                    world.identity,
+                    account_id,
+                    NO_MAILBOX,
+                    limit=world.settings.batch,
+                    token=self._token,
+                )
+            )
+            served += brought.taken
+            if brought.taken == 0:
+                break
+        return served
+
+    def _carrier(self, lane: tuple[int, int]) -> Carrier:
+        with self._world.database.read() as snapshot:
+            mailbox = mailboxes.get(snapshot, *lane)
+        carrier = self._carriers.get(lane)
+        has_changed = carrier is not None and carrier.mailbox.server_settings != mailbox.server_settings
+        if carrier is not None and has_changed and not carrier.has_unsettled:
+            carrier.close()
+            carrier = None
+        if carrier is None:
+            carrier = self._carriers[lane] = Carrier(self._world, mailbox, self._server(mailbox))
+        return carrier
+
+    def _server(self, mailbox: StoredMailbox) -> Server:
+        vault, database = self._world.vault, self._world.database
+        try:
+            return server_of(vault, mailbox)
+        except MasterKeyWrong as error:
+            detail = f"{error} Or set it anew: drumbeat mailbox set {mailbox.id} --password."
+            database.transact(lambda tx: hold_unopened(tx, mailbox.account_id, mailbox.id, detail))
+            return replace(server_of(vault, replace(mailbox, sealed_password=None)), password="")
+
+    def _to_test(self) -> list[StoredMailbox]:
+        with self._world.database.read() as snapshot:
+            return mailboxes.list_to_test(snapshot, snapshot.now)
+
+    def _test(self, mailbox: StoredMailbox) -> None:
+        account_id, id = mailbox.account_id, mailbox.id
+        detail: str | None = None
+        if mailbox.hold_reason == FailureReason.AUTH:
+            try:
+                outcome = check(server_of(self._world.vault, mailbox), _TEST_PATIENCE).outcome
+                detail = None if outcome is None else read_outcome(outcome).detail
+            except DrumbeatError as error:
+                detail = str(error)
+        if detail is None:
+            self._world.database.transact(lambda tx: lift_hold(tx, account_id, id, tested=mailbox))
+        else:
+            self._world.database.transact(lambda tx: prolong_hold(tx, mailbox, detail))
+
+
+def _collect(futures: dict[tuple[int, int], Future[Any]]) -> None:
+    """Forget what is done, and tell what failed."""
+    for key in [key for key, future in futures.items() if future.done()]:
+        error = futures.pop(key).exception()
+        if error is not None:
+            _log.error("lane failed", account_id=key[0], lane_id=key[1], exc_info=error)

@@ -1,0 +1,91 @@
+"""What a worker does that needs no lane, in small steps between turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from drumbeat.domain.errors import Unavailable
+from drumbeat.operations.doubts import reap
+from drumbeat.operations.sequences import carry_replan
+from drumbeat.store import deliveries, events, kept_answers, replans, sign_in_attempts
+from drumbeat.wiring import World
+
+REAP_EVERY = timedelta(seconds=1)
+FORGET_EVERY = timedelta(minutes=1)
+_FORGOTTEN_AT_ONCE = 500
+_REAPED_AT_ONCE = 100
+_TOLD_AT_ONCE = 200
+
+_log = structlog.get_logger()
+
+
+class Tending:
+    """Leases that ran out, changes of sequences, counts, and what was kept long enough."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._reaped_at: datetime | None = None
+        self._forgot_at: datetime | None = None
+
+    def step(self) -> bool:
+        """One step of each; False if there was nothing to do."""
+        done = [self._tended(part) for part in (self._reap, self._replan, self._count, self._forget)]
+        return any(done)
+
+    def _tended(self, part: Callable[[], bool]) -> bool:
+        try:
+            return part()
+        except Unavailable:
+            raise
+        except Exception:
+            # A defect here must not keep letters from being sent.
+            _log.exception("tending failed", part=part.__name__)
+            return False
+
+    def _reap(self) -> bool:
+        with self._world.database.read() as snapshot:
+            if _is_within(REAP_EVERY, self._reaped_at, snapshot.now):
+                return False
+            found = deliveries.expired(snapshot, snapshot.now, _REAPED_AT_ONCE)
+            self._reaped_at = None if found else snapshot.now
+        for expired in found:
+            self._world.database.transact(lambda tx, expired=expired: reap(tx, expired))  # type: ignore[misc]
+        return bool(found)
+
+    def _replan(self) -> bool:
+        with self._world.database.read() as snapshot:
+            replan = replans.find_next(snapshot)
+        if replan is None:
+            return False
+        return self._world.database.transact(lambda tx: carry_replan(tx, replan))
+
+    def _count(self) -> bool:
+        with self._world.database.read() as snapshot:
+            if not events.has_untold(snapshot):
+                return False
+        return self._world.database.transact(lambda tx: events.count_untold(tx, _TOLD_AT_ONCE)) > 0
+
+    def _forget(self) -> bool:
+        """Delete attempts to sign in that count no more, and a batch of kept answers that are given no more: at once
+        again while there are any of those."""
+        with self._world.database.read() as snapshot:
+            if _is_within(FORGET_EVERY, self._forgot_at, snapshot.now):
+                return False
+            found = kept_answers.expired(snapshot, _FORGOTTEN_AT_ONCE)
+            has_attempts = sign_in_attempts.any_over(snapshot)
+            self._forgot_at = None if found else snapshot.now
+        for account_id, key_hashes in found.items():
+            self._world.database.transact(
+                lambda tx, a=account_id, gone=key_hashes: kept_answers.delete(tx, a, gone)  # type: ignore[misc]
+            )
+        if has_attempts:
+            self._world.database.transact(sign_in_attempts.forget_over)
+        return bool(found)
+
+
+def _is_within(pause: timedelta, since: datetime | None, now: datetime) -> bool:
+    """Whether the pause since then still lasts; a clock that was set back makes it negative, and ends it."""
+    return since is not None and timedelta(0) <= now - since < pause
