@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -360,3 +361,22 @@ def test_a_doubt_counts_as_not_sent_only_once_its_enrollment_has_finished(
         house.world.database.transact(lambda tx: finish_all(tx, house.account_id, [1], request))
         assert "counts as not sent" in fine(run("unknown", "count-as-not-sent", "1"))
         assert house.enrollment(1).status == "cancelled"
+
+
+def test_an_operator_gives_a_user_another_password(tea: Run, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("an operator's choice\n")
+    shown = tea("user", "password", "1").stdout
+    assert "signs in as" in shown
+    assert re.search(r"Password, shown this once: [A-Za-z0-9_-]{43}\n", shown)
+    assert "shown" not in tea("user", "password", "1", "--password-file", str(tmp_path / "password")).stdout
+    refused(tea("user", "password", "99"), "There is no user 99.")
+
+
+def test_the_doctor_looks_at_the_server_that_takes_letters_to_users(tea: Run) -> None:
+    assert "ok     letters to users\n" in tea("doctor").stdout
+    public = tea("doctor", BASE_URL="https://drumbeat.example")
+    assert "wrong  letters to users: Invitations and password letters go to the catcher only." in public.stdout
+    away = tea("doctor", MAIL_URL="smtp://127.0.0.1:1")
+    assert "wrong  letters to users: connect: connection refused Fix: Correct DRUMBEAT_MAIL_URL." in away.stdout
+    assert "smtp+starttls://user:password@" in tea("doctor", MAIL_URL="http://x").stdout
+    refused(tea("serve", MAIL_URL="smtp://user:word@mail.example"), "a login needs encryption")

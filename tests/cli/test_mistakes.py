@@ -111,7 +111,7 @@ def test_a_file_that_holds_no_text_is_named_with_what_named_it(tea: Run, tmp_pat
     add = ("user", "add", "--email", "z@tea.example", "--password-file", str(binary))
     refused(tea(*add), f"--password-file: {binary} holds no text in UTF-8.")
     (tmp_path / "short").write_text("word\n")
-    refused(tea(*add[:-1], str(tmp_path / "short")), "--password-file: Take at least 10 characters.")
+    refused(tea(*add[:-1], str(tmp_path / "short")), "--password-file: Take 10 to 255 characters.")
     refused(tea("status", DATABASE_URL_FILE=str(binary)), f"DRUMBEAT_DATABASE_URL_FILE: {binary} holds no text")
     refused(tea("status", DATABASE_URL_FILE="/nope"), "DRUMBEAT_DATABASE_URL_FILE: /nope: No such file or directory.")
     refused(tea("status", MASTER_KEY="", MASTER_KEY_FILE=str(binary)), f"The master key: {binary} holds no text")

@@ -154,7 +154,7 @@ def test_a_statement_on_a_tenant_s_table_names_the_account(name: str) -> None:
     if "INSERT INTO" in text and written:
         assert re.search(r"INSERT INTO \w+ \(account_id,", text)
     elif written or "{lock" in text or "{skip locked" in text:
-        assert re.search(r"\baccount_id = :account_id", text)
+        assert re.search(r"\b(account_id|accounts WHERE id) = :account_id", text)
 
 
 def test_what_works_across_accounts_writes_nothing_but_the_outbox() -> None:

@@ -59,7 +59,7 @@ def change(
         raise typer.BadParameter("Name at least one setting; see `drumbeat account set --help`.")
 
     def work(tx: Tx, account_id: int, by: User) -> Account:
-        return change_account(tx, replace(accounts.get_account(tx, account_id), **told), by.id)
+        return change_account(tx, replace(accounts.lock_account(tx, account_id), **told), by.id)
 
     with options_named("name", "time_zone", "postal_address"):
         _say(transacted(account, acting, work))

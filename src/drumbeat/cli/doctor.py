@@ -6,14 +6,17 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import typer
 
-from drumbeat.cli.mailboxes import LINKS_FIX, trouble_of
+from drumbeat.cli.mailboxes import LINKS_FIX
 from drumbeat.cli.terminal import current_settings, in_one_line, say
 from drumbeat.domain.errors import DatabaseUnsafe, DrumbeatError, MasterKeyWrong, Misconfigured, NotFound
+from drumbeat.mail.notice import read_sender
+from drumbeat.mail.session import check
 from drumbeat.operations.mailboxes import server_of
-from drumbeat.settings import Settings
+from drumbeat.settings import Settings, is_loopback
 from drumbeat.store import accounts, installation, mailboxes, migrate
 from drumbeat.store.database import Database
 from drumbeat.store.installation import Vault
@@ -54,7 +57,7 @@ def doctor() -> None:
 
 
 def _trouble(vault: Vault, mailbox: StoredMailbox) -> str | None:
-    return trouble_of(server_of(vault, mailbox))
+    return check(server_of(vault, mailbox)).trouble
 
 
 def examine(*, trouble_of_mailbox: Callable[[Vault, StoredMailbox], str | None]) -> Iterator[Finding]:
@@ -66,7 +69,22 @@ def examine(*, trouble_of_mailbox: Callable[[Vault, StoredMailbox], str | None])
         return
     yield Finding("configuration")
     yield _folder_kept(settings)
+    yield _letters_to_users(settings)
     yield from _examine_database(settings, trouble_of_mailbox)
+
+
+def _letters_to_users(settings: Settings) -> Finding:
+    """Invitations and letters about passwords need a server, unless this is only being tried on this machine."""
+    subject = "letters to users"
+    if not settings.mail_url:
+        if is_loopback(urlsplit(settings.base_url).hostname or ""):
+            return Finding(subject)
+        return Finding(subject, "Invitations and password letters go to the catcher only.", "Set DRUMBEAT_MAIL_URL.")
+    try:
+        trouble = check(read_sender(settings.mail_url, settings.mail_from).server).trouble
+    except Misconfigured as error:
+        return Finding(subject, in_one_line(error))
+    return Finding(subject, trouble, trouble and "Correct DRUMBEAT_MAIL_URL.")
 
 
 def _folder_kept(settings: Settings) -> Finding:

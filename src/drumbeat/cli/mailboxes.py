@@ -22,7 +22,7 @@ from drumbeat.cli.terminal import (
 )
 from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import NotFound
-from drumbeat.mail.session import Checkup, Security, Server, Timeouts, check
+from drumbeat.mail.session import Security, check
 from drumbeat.operations.mailboxes import (
     MailboxSettings,
     add_mailbox,
@@ -38,7 +38,6 @@ from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.transaction import Tx
 
 app = typer.Typer(no_args_is_help=True, help="How users send.")
-PATIENCE = Timeouts(connect=10.0, session=20.0, command=10.0)
 LINKS_FIX = "Set DRUMBEAT_BASE_URL to the https:// address people reach Drumbeat at."
 MailboxId = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID)]
 
@@ -211,24 +210,11 @@ def try_one(mailbox_id: MailboxId, account: AccountOption = None) -> None:
         if mailbox.is_removed:
             raise NotFound(f"There is no mailbox {mailbox_id}.")
         server = server_of(world.vault, mailbox)
-    trouble = trouble_of(server)
+    trouble = check(server).trouble
     if trouble is not None:
-        say(f"Mailbox {mailbox_id} does not work: {trouble}")
+        say(f"Mailbox {mailbox_id} does not work: {shown(trouble)}")
         raise typer.Exit(1)
     say(f"Mailbox {mailbox_id} works.")
-
-
-def trouble_of(server: Server) -> str | None:
-    """What stands in the way of sending through the server, or None."""
-    return described(check(server, PATIENCE))
-
-
-def described(checkup: Checkup) -> str | None:
-    """What failed in a trial session, at which stage; None if nothing did."""
-    if checkup.outcome is None:
-        return None
-    said = checkup.outcome.reply or checkup.outcome.error or "no answer"
-    return f"{checkup.stage}: {shown(said)}"
 
 
 @app.command("off")

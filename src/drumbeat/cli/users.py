@@ -17,11 +17,11 @@ from drumbeat.cli.terminal import (
     pick_account,
     say,
     show_table,
+    shown,
     transacted,
 )
-from drumbeat.domain.access import CredentialKind, Scope
+from drumbeat.domain.access import GRANTABLE, CredentialKind, check_scopes
 from drumbeat.domain.account import LARGEST_ID, Role, User
-from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.person import address_key
 from drumbeat.operations.accounts import (
     NewUser,
@@ -34,6 +34,7 @@ from drumbeat.operations.accounts import (
     new_secret,
     revoke,
 )
+from drumbeat.operations.passwords import set_password
 from drumbeat.settings import text_in
 from drumbeat.store import accounts, credentials
 from drumbeat.store.stamps import instant_or_none
@@ -42,7 +43,7 @@ from drumbeat.store.transaction import Tx
 user_app = typer.Typer(no_args_is_help=True, help="Who works here.")
 key_app = typer.Typer(no_args_is_help=True, help="Tokens and API keys.")
 IdArgument = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID)]
-_SCOPES = ", ".join([*Scope, "sequences:*", "*"])
+_SCOPES = ", ".join(GRANTABLE)
 
 
 @user_app.command("add")
@@ -103,6 +104,27 @@ def list_all(account: AccountOption = None) -> None:
     show_table("Users", ("id", "name", "e-mail", "role", "status", "time zone", "mailbox"), rows)
 
 
+@user_app.command("password")
+def set_one(
+    user_id: IdArgument,
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", exists=True, dir_okay=False, help="Holds the password.")
+    ] = None,
+    account: AccountOption = None,
+    acting: ActingOption = None,
+) -> None:
+    """Give a user another password and sign them out everywhere; without --password-file it is shown once."""
+    password = new_secret() if password_file is None else text_in(password_file, "--password-file")
+    with options_named(password="--password-file"):  # noqa: S106 - an option's name
+        password_hash = hash_password(password)
+    user = transacted(
+        account, acting, lambda tx, account_id, by: set_password(tx, account_id, user_id, password_hash, by.id)
+    )
+    say(f"{shown(user.name)} signs in as {user.email} with the new password.")
+    if password_file is None:
+        say(f"Password, shown this once: {password}")
+
+
 @user_app.command("deactivate")
 def deactivate_one(
     user_id: IdArgument,
@@ -139,9 +161,8 @@ def add_key(
     account: AccountOption = None,
 ) -> None:
     """Make a token or an API key; it is shown once. Scopes of sequences make a key, others a token."""
-    unknown = sorted(set(scopes) - {*Scope, "sequences:*", "*"})
-    if unknown:
-        raise IncorrectValue(f"There is no scope {unknown[0]!r}; there is: {_SCOPES}.", field="--scope")
+    with options_named(scopes="--scope"):
+        check_scopes(scopes)
     only_sequences = all(scope.startswith("sequences:") for scope in scopes)
     chosen = kind or (CredentialKind.KEY if only_sequences else CredentialKind.TOKEN)
     secret = new_secret()

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from drumbeat.domain.account import Role
+from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.mac import base36, mac
 
 TOKEN_LENGTH = 64
@@ -30,6 +31,10 @@ class Scope(StrEnum):
     WRITE = "write"
     SEQUENCES_READ = "sequences:read"
     SEQUENCES_EXECUTE = "sequences:execute"
+
+
+GRANTABLE: Final = (*Scope, "sequences:*", "*")
+"""What a credential may be given."""
 
 
 class CredentialKind(StrEnum):
@@ -80,6 +85,13 @@ def covers(granted: Collection[str], scope: Scope) -> bool:
     """Whether granted scopes, wildcards included, cover `scope`."""
     family = scope.split(":")[0] + ":*"
     return scope in granted or family in granted or "*" in granted
+
+
+def check_scopes(scopes: Collection[str]) -> None:
+    """Refuse a scope that there is not."""
+    unknown = sorted(set(scopes) - set(GRANTABLE))
+    if unknown:
+        raise IncorrectValue(f"There is no scope {unknown[0]!r}; there is: {', '.join(GRANTABLE)}.", field="scopes")
 
 
 def write_credential(kind: CredentialKind | SecretKind, account_id: int, id: int, secret: str) -> str:

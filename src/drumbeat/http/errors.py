@@ -73,6 +73,8 @@ TABLE: dict[type[DrumbeatError], Told] = {
     errors.TooManyCalls: Told((429, "rate_limit_exceeded"), (429, "RATE_LIMITED")),
     errors.NoEligibleContacts: Told((422, "incorrect_payload"), (422, "NO_ELIGIBLE_CONTACTS")),
     errors.Refused: Told((422, "incorrect_payload"), _INVALID),
+    errors.TestClockRefused: Told((422, "incorrect_payload"), (409, "CONFLICT")),
+    errors.MasterKeyWrong: Told((422, "incorrect_payload"), (409, "CONFLICT")),
     errors.Unavailable: Told((503, "temporarily_unavailable"), (503, "UNAVAILABLE")),
     errors.DrumbeatError: Told((500, "server_error"), (500, "INTERNAL_ERROR")),
 }

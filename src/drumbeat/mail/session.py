@@ -252,9 +252,20 @@ class Checkup:
     outcome: Outcome | None
     offers: tuple[str, ...] = ()
 
+    @property
+    def trouble(self) -> str | None:
+        """What failed, and at which stage; None if nothing did."""
+        if self.outcome is None:
+            return None
+        return f"{self.stage}: {self.outcome.reply or self.outcome.error or 'no answer'}"
+
+
+TRIAL_TIMEOUTS: Final = Timeouts(connect=10.0, session=20.0, command=10.0)
+"""For a trial session that somebody waits for."""
+
 
 def check(
-    server: Server, timeouts: Timeouts = USUAL_TIMEOUTS, *, monotonic: Callable[[], float] = time.monotonic
+    server: Server, timeouts: Timeouts = TRIAL_TIMEOUTS, *, monotonic: Callable[[], float] = time.monotonic
 ) -> Checkup:
     """Open one session, login included, say NOOP and QUIT; no letter is sent."""
     session = open_session(server, timeouts, None, monotonic)

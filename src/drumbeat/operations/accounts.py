@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -19,8 +20,8 @@ from drumbeat.domain.errors import AlreadyExists, IncorrectValue, NotFound
 from drumbeat.domain.line import check_line
 from drumbeat.domain.person import address_key, normalize_email
 from drumbeat.operations.healing import release
-from drumbeat.store import accounts, credentials, events
-from drumbeat.store.transaction import Tx
+from drumbeat.store import accounts, credentials, events, mailboxes
+from drumbeat.store.transaction import Snapshot, Tx
 
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 255
@@ -136,33 +137,66 @@ def change_account(tx: Tx, account: Account, actor_id: int | None = None) -> Acc
     return accounts.get_account(tx, account.id)
 
 
+def change_user(tx: Tx, account_id: int, user_id: int, changes: Mapping[str, Any], actor_id: int | None = None) -> User:
+    """Change a user: name, role, status, time_zone and mailbox_id, the rest stays; what waited for that goes on.
+
+    IncorrectValue names the field; the account's last active admin stays one.
+    """
+    before = accounts.lock_user(tx, account_id, user_id)
+    after = _checked_user(tx, before, replace(before, **changes))
+    if after == before:
+        return before
+    _check_admin_stays(tx, before, after)
+    accounts.save_user(tx, after)
+    changed = [each.name for each in fields(after) if getattr(after, each.name) != getattr(before, each.name)]
+    _journal(tx, account_id, "user_changed", user_id, actor_id, changed=changed)
+    has_mailbox = after.mailbox_id is not None and after.mailbox_id != before.mailbox_id
+    if has_mailbox or (after.is_active and not before.is_active):
+        release(tx, account_id, [FailureReason.SENDOUT_DISABLED], actor_id=user_id)
+    return accounts.get_user(tx, account_id, user_id)
+
+
+def _checked_user(tx: Tx, before: User, after: User) -> User:
+    if after.time_zone is not None and after.time_zone != before.time_zone:
+        zone_named(after.time_zone)
+    known = {before.mailbox_id, None, *(mailbox.id for mailbox in mailboxes.list_all(tx, before.account_id))}
+    if after.mailbox_id not in known:
+        raise IncorrectValue(f"There is no mailbox {after.mailbox_id}.", field="mailbox_id")
+    return replace(after, name=check_line(after.name, "name"))
+
+
+def _check_admin_stays(tx: Tx, before: User, after: User) -> None:
+    was_admin, is_admin = (user.is_active and user.role is Role.ADMIN for user in (before, after))
+    if was_admin and not is_admin:
+        accounts.lock_ids(tx, before.account_id, "user")  # two admins who demote each other at once
+        users = accounts.list_users(tx, before.account_id)
+        if not any(user.is_active and user.role is Role.ADMIN for user in users if user.id != before.id):
+            field = "role" if after.is_active else "status"
+            raise IncorrectValue("This is the last active admin; make another one first.", field=field)
+
+
 def deactivate_user(tx: Tx, account_id: int, user_id: int, actor_id: int | None = None) -> User:
     """End a user's signing in, sending and credentials; the account's last active admin stays."""
-    user = accounts.get_user(tx, account_id, user_id)
-    if not user.is_active:
-        return user
-    admins = [u for u in accounts.list_users(tx, account_id) if u.is_active and u.role is Role.ADMIN]
-    if admins == [user]:
-        raise IncorrectValue("This is the last active admin; make another one first.", field="user")
-    accounts.save_user(tx, replace(user, status=UserStatus.INACTIVE))
-    _journal(tx, account_id, "user_deactivated", user_id, actor_id)
-    return accounts.get_user(tx, account_id, user_id)
+    return change_user(tx, account_id, user_id, {"status": UserStatus.INACTIVE}, actor_id)
 
 
 def activate_user(tx: Tx, account_id: int, user_id: int, actor_id: int | None = None) -> User:
     """Let a user sign in and send again; what waited for that goes on."""
-    user = accounts.get_user(tx, account_id, user_id)
-    if not user.is_active:
-        accounts.save_user(tx, replace(user, status=UserStatus.ACTIVE))
-        _journal(tx, account_id, "user_activated", user_id, actor_id)
-        release(tx, account_id, [FailureReason.SENDOUT_DISABLED], actor_id=user_id)
-    return accounts.get_user(tx, account_id, user_id)
+    return change_user(tx, account_id, user_id, {"status": UserStatus.ACTIVE}, actor_id)
 
 
 def _journal(
     tx: Tx, account_id: int, fact: str, id: int, actor_id: int | None, *, subject: str = "user", **cause: object
 ) -> None:
     events.journal(tx, account_id, fact, subject=subject, subject_id=id, actor_id=actor_id, **cause)
+
+
+def active_user(snapshot: Snapshot, account_id: int, user_id: int, field: str = "user") -> User:
+    """The active user that a field names, or IncorrectValue on it."""
+    user = accounts.find_user(snapshot, account_id, user_id)
+    if user is None or not user.is_active:
+        raise IncorrectValue("Name an active user of this account.", field=field)
+    return user
 
 
 def mint(
@@ -178,8 +212,7 @@ def mint(
     actor_id: int | None = None,
 ) -> str:
     """A new token or key as its 64 characters, which are not stored: show them once."""
-    if not accounts.get_user(tx, account_id, user_id).is_active:
-        raise IncorrectValue("Name an active user.", field="user")
+    active_user(tx, account_id, user_id)
     if not scopes:
         raise IncorrectValue("Give it at least one scope.", field="scopes")
     name = check_line(name, "name")

@@ -96,8 +96,7 @@ def choose_password(tx: Tx, text: str, password_hash: str) -> User:
     login_id = accounts.login_of(tx, user.account_id, user.id)
     if login_id is None:
         login_id = _login(tx, user, password_hash)
-    else:
-        accounts.save_password(tx, login_id, password_hash)
+    accounts.save_password(tx, login_id, password_hash)
     end_sessions(tx, login_id)
     sessions.delete_link(tx, user.account_id, user.id)
     events.journal(tx, user.account_id, "password_chosen", subject="user", subject_id=user.id, actor_id=user.id)
@@ -109,10 +108,20 @@ def _login(tx: Tx, user: User, password_hash: str) -> int:
     key = address_key(user.email)
     known = accounts.find_login(tx, key)
     login_id = accounts.add_login(tx, user.email, key, password_hash) if known is None else int(known[0])
-    if known is not None:
-        accounts.save_password(tx, login_id, password_hash)
     accounts.set_login(tx, user.account_id, user.id, login_id)
     return login_id
+
+
+def set_password(tx: Tx, account_id: int, user_id: int, password_hash: str, actor_id: int | None = None) -> User:
+    """Set a user's password as the operator, in every account they work in, and end all their sessions."""
+    user = accounts.get_user(tx, account_id, user_id)
+    login_id = accounts.login_of(tx, account_id, user_id)
+    if login_id is None:
+        login_id = _login(tx, user, password_hash)
+    accounts.save_password(tx, login_id, password_hash)
+    end_sessions(tx, login_id)
+    events.journal(tx, account_id, "password_set", subject="user", subject_id=user_id, actor_id=actor_id)
+    return user
 
 
 def change_password(tx: Tx, session: SignedIn, password_hash: str) -> None:

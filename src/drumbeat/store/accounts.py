@@ -65,6 +65,12 @@ def get_account(snapshot: Snapshot, account_id: int) -> Account:
     return _account(row)
 
 
+def lock_account(tx: Tx, account_id: int) -> Account:
+    """The account with its row locked, or NotFound: changes of its settings come one after the other."""
+    tx.first(_LOCK_ACCOUNT, account_id=account_id)
+    return get_account(tx, account_id)
+
+
 def list_accounts(snapshot: Snapshot) -> list[Account]:
     """Every account."""
     return [_account(row) for row in snapshot.all(_LIST_ACCOUNTS)]
@@ -105,6 +111,7 @@ _ADD_ACCOUNT = Statement(f"""
 """)
 _ADD_LANE = Statement("INSERT INTO lanes (account_id, id) VALUES (:account_id, :id)")
 _GET_ACCOUNT = Statement(f"SELECT {_ACCOUNT} FROM accounts WHERE id = :account_id")
+_LOCK_ACCOUNT = Statement("SELECT id FROM accounts WHERE id = :account_id {lock}")
 _LIST_ACCOUNTS = Statement(f"SELECT {_ACCOUNT} FROM accounts ORDER BY id")
 _SAVE_ACCOUNT = Statement("""
     UPDATE accounts SET name = :name, time_zone = :time_zone, postal_address = :postal_address,
@@ -145,6 +152,12 @@ def get_user(snapshot: Snapshot, account_id: int, user_id: int) -> User:
     if user is None:
         raise NotFound(f"There is no user {user_id}.")
     return user
+
+
+def lock_user(tx: Tx, account_id: int, user_id: int) -> User:
+    """The user with the row locked, or NotFound: changes come one after the other."""
+    tx.first(_LOCK_USER, account_id=account_id, user_id=user_id)
+    return get_user(tx, account_id, user_id)
 
 
 def find_user(snapshot: Snapshot, account_id: int, user_id: int) -> User | None:
@@ -199,6 +212,7 @@ _ADD_USER = Statement("""
     VALUES (:account_id, :id, :login_id, :name, :email, :role, :time_zone, :now, :now)
 """)
 _FIND_USER = Statement(f"SELECT {_USER} FROM users WHERE account_id = :account_id AND id = :user_id")
+_LOCK_USER = Statement("SELECT id FROM users WHERE account_id = :account_id AND id = :user_id {lock}")
 _LIST_USERS = Statement(f"SELECT {_USER} FROM users WHERE account_id = :account_id ORDER BY id")
 _SET_MAILBOX = Statement("""
     UPDATE users SET mailbox_id = :mailbox_id, updated_at = :now

@@ -14,7 +14,7 @@ import structlog
 
 from drumbeat.domain.delivery import FailureReason, read_outcome
 from drumbeat.domain.errors import DrumbeatError, MasterKeyWrong, Unavailable
-from drumbeat.mail.session import Server, Timeouts, check
+from drumbeat.mail.session import Server, check
 from drumbeat.operations.dispatch import claim
 from drumbeat.operations.mailboxes import hold_unopened, lift_hold, prolong_hold, server_of
 from drumbeat.store import lanes, mailboxes
@@ -28,7 +28,6 @@ from drumbeat.worker.tending import Tending
 POLL_EVERY = 0.25  # seconds between looks at the lanes when nothing is due
 _LANES_AT_ONCE = 50
 _TESTS_AT_ONCE = 4
-_TEST_PATIENCE = Timeouts(connect=10.0, session=20.0, command=10.0)
 _SHARE = 2.0  # seconds after which a lane gives its seat to one that waits
 
 _log = structlog.get_logger()
@@ -170,7 +169,7 @@ class Worker:
         detail: str | None = None
         if mailbox.hold_reason == FailureReason.AUTH:
             try:
-                outcome = check(server_of(self._world.vault, mailbox), _TEST_PATIENCE).outcome
+                outcome = check(server_of(self._world.vault, mailbox)).outcome
                 detail = None if outcome is None else read_outcome(outcome).detail
             except DrumbeatError as error:
                 detail = str(error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -13,35 +12,15 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from drumbeat.domain.account import Role, User, UserStatus
-from drumbeat.domain.person import address_key
-from drumbeat.operations.accounts import hash_password
 from drumbeat.store import accounts
 from drumbeat.store.transaction import Tx
 from drumbeat.testing.cast import Cast
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.wiring import World
+from tests.http.app_api.conftest import PASSWORD
 from tests.http.conftest import Browser
 
 Client = TestClient[Litestar]
-PASSWORD = "lamps and lanterns"
-
-
-@lru_cache(maxsize=1)
-def hashed() -> str:
-    return hash_password(PASSWORD)
-
-
-@pytest.fixture
-def sam(world: World, cast: Cast) -> User:
-    """Our seller, with a password."""
-
-    def work(tx: Tx) -> User:
-        user = cast.us.seller
-        login_id = accounts.add_login(tx, user.email, address_key(user.email), hashed())
-        accounts.set_login(tx, user.account_id, user.id, login_id)
-        return user
-
-    return world.database.transact(work)
 
 
 def enter(client: Client, email: str, password: str = PASSWORD, **more: Any) -> Any:

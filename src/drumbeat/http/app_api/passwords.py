@@ -48,13 +48,13 @@ _read_changing = BodyReader(Changing)
 
 @post(
     "/password-letters",
-    status_code=202,
+    status_code=204,
     sync_to_thread=True,
     opt=described(
         "Ask for a letter to choose another password",
         body=Forgetting,
         example={"email": "olive@tea.example"},
-        status=202,
+        status=204,
         refusals=(400, 403, 429),
     ),
 )
@@ -70,7 +70,7 @@ def ask_for_letter(request: AnyRequest, body: RawBody) -> Response[None]:
         forgot(tx, world.vault, world.settings.base_url, sent.email, secret=new_secret())
 
     world.database.transact(work)
-    return Response(None, status_code=202)
+    return nothing()
 
 
 @post(

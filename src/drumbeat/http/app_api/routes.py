@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from litestar import Router
 
-from drumbeat.http.app_api import executing, passwords, session
+from drumbeat.http.app_api import account, executing, keys, mailboxes, passwords, session, users
 
 
 def router() -> Router:
     """The routes under /api for a browser that is signed in."""
-    return Router("/api", route_handlers=[*session.handlers, *passwords.handlers, *executing.handlers])
+    nouns = (session, passwords, account, users, keys, mailboxes, executing)
+    return Router("/api", route_handlers=[handler for noun in nouns for handler in noun.handlers])

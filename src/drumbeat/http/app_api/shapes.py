@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from litestar import Response
 
+from drumbeat.domain.errors import Invalid, InvalidMany
 from drumbeat.http.parts import json_reply
 from drumbeat.http.sell_v2.envelope import whole_seconds
 
@@ -58,3 +61,17 @@ def nothing() -> Response[None]:
 def stamp(instant: datetime | None) -> str | None:
     """An instant as answers show it, or null."""
     return None if instant is None else whole_seconds(instant)
+
+
+@contextmanager
+def fields_named(**names: str) -> Iterator[None]:
+    """Complaints about these fields name them as this API does: `time_zone` is timeZone."""
+    try:
+        yield
+    except Invalid as error:
+        error.field = names.get(error.field or "", error.field)
+        raise
+    except InvalidMany as error:
+        for each in error.errors:
+            each.field = names.get(each.field or "", each.field)
+        raise

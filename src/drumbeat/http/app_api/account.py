@@ -1,0 +1,116 @@
+"""/api/account: what the account is set to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+from litestar import Response, put
+from litestar.params import RawBody
+from msgspec import UNSET, UnsetType
+
+from drumbeat.domain.account import Account, Role, UnknownMeans
+from drumbeat.http.app_api.admission import admit_member, admit_writing
+from drumbeat.http.app_api.shapes import One, fields_named, reply, stamp
+from drumbeat.http.decoding import BodyReader, LongText, Name, struct_changes
+from drumbeat.http.openapi import described
+from drumbeat.http.parts import AnyRequest, parts_of, readable
+from drumbeat.http.reading import read_parameters
+from drumbeat.operations.accounts import change_account
+from drumbeat.store import accounts
+from drumbeat.store.transaction import Tx
+
+
+class ChangingAccount(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """What is left out stays; null takes the postal address away."""
+
+    name: Name | UnsetType = UNSET
+    time_zone: Name | UnsetType = UNSET
+    postal_address: LongText | UnsetType | None = UNSET
+    sequences_enabled: bool | UnsetType = UNSET
+    unknown_means: UnknownMeans | UnsetType = UNSET
+
+
+class ShownAccount(msgspec.Struct, rename="camel", frozen=True):
+    """The account; while sequences are off nobody is enrolled and no letter leaves.
+
+    unknownMeans says what becomes of a letter whose fate nothing settles: somebody is asked, or it counts as sent.
+    """
+
+    id: int
+    name: str
+    time_zone: str
+    postal_address: str | None
+    sequences_enabled: bool
+    unknown_means: UnknownMeans
+    created_at: str | None
+    updated_at: str | None
+
+
+_EXAMPLE = {
+    "data": {
+        "id": 1,
+        "name": "Tea House",
+        "timeZone": "Europe/London",
+        "postalAddress": "1 Tea Lane\nLondon",
+        "sequencesEnabled": True,
+        "unknownMeans": "ask",
+        "createdAt": "2026-03-02T09:30:00Z",
+        "updatedAt": "2026-03-03T10:00:00Z",
+    }
+}
+_read = BodyReader(ChangingAccount)
+
+
+@readable(
+    "/account",
+    opt=described("Show the account", role=Role.AGENT, answer=One[ShownAccount], answer_example=_EXAMPLE),
+)
+def show_account(request: AnyRequest) -> Response[bytes]:
+    """The account one works in."""
+    with parts_of(request).world.database.read() as snapshot:
+        member = admit_member(snapshot, request)
+        read_parameters(request)
+        return reply(_shown(accounts.get_account(snapshot, member.account_id)))
+
+
+@put(
+    "/account",
+    sync_to_thread=True,
+    opt=described(
+        "Change the account",
+        role=Role.ADMIN,
+        body=ChangingAccount,
+        example={"sequencesEnabled": False},
+        answer=One[ShownAccount],
+        answer_example=_EXAMPLE,
+    ),
+)
+def update_account(request: AnyRequest, body: RawBody) -> Response[bytes]:
+    """Change the fields sent; what waited for sequences to be on, or for a postal address, goes on."""
+    member = admit_writing(request, Role.ADMIN)
+    read_parameters(request)
+    changes = struct_changes(_read(request, body))
+
+    def work(tx: Tx) -> Account:
+        standing = accounts.lock_account(tx, member.account_id)
+        return change_account(tx, replace(standing, **changes), member.user_id)
+
+    with fields_named(time_zone="timeZone", postal_address="postalAddress"):
+        return reply(_shown(parts_of(request).world.database.transact(work)))
+
+
+def _shown(account: Account) -> ShownAccount:
+    return ShownAccount(
+        id=account.id,
+        name=account.name,
+        time_zone=account.time_zone,
+        postal_address=account.postal_address,
+        sequences_enabled=account.sequences_enabled,
+        unknown_means=account.unknown_means,
+        created_at=stamp(account.created_at),
+        updated_at=stamp(account.updated_at),
+    )
+
+
+handlers = [show_account, update_account]

@@ -1,0 +1,342 @@
+"""/api/mailboxes: how users send; admins connect, correct, test and remove them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, delete, post, put
+from litestar.params import FromPath, RawBody
+from msgspec import UNSET, UnsetType
+
+from drumbeat.domain.account import Role, User
+from drumbeat.domain.errors import MasterKeyWrong, NotFound
+from drumbeat.http.app_api.admission import Member, admit_member, admit_writing
+from drumbeat.http.app_api.shapes import Many, One, fields_named, nothing, reply, reply_all, stamp
+from drumbeat.http.decoding import BodyReader, Email, Id, Name, struct_changes
+from drumbeat.http.openapi import described
+from drumbeat.http.parts import AnyRequest, parts_of, readable
+from drumbeat.http.reading import read_id, read_parameters
+from drumbeat.mail.session import Security, check
+from drumbeat.operations.accounts import active_user
+from drumbeat.operations.mailboxes import (
+    MailboxSettings,
+    add_mailbox,
+    change_mailbox,
+    lift_hold,
+    remove_mailbox,
+    server_of,
+    switch_mailbox,
+)
+from drumbeat.store import accounts, mailboxes
+from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.transaction import Snapshot, Tx
+
+_Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+_Connections = Annotated[int, msgspec.Meta(ge=1, le=50)]
+
+
+class AddingMailbox(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """A server and who letters come from; it is userId's from now on, else whoever adds it."""
+
+    host: Name
+    sender_email: Email
+    sender_name: Name | None = None
+    name: Name = ""
+    port: _Port = 587
+    security: Security = Security.STARTTLS
+    username: Name | None = None
+    password: Name | None = None
+    connections: _Connections = 4
+    user_id: Id | None = None
+
+
+class ChangingMailbox(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """What is left out stays; username null sends without a login. `active` switches it off and on."""
+
+    host: Name | UnsetType = UNSET
+    sender_email: Email | UnsetType = UNSET
+    sender_name: Name | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    port: _Port | UnsetType = UNSET
+    security: Security | UnsetType = UNSET
+    username: Name | UnsetType | None = UNSET
+    password: Name | UnsetType = UNSET
+    connections: _Connections | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+
+
+class MailboxHold(msgspec.Struct, rename="camel", frozen=True):
+    """Why nothing leaves through it: with a reason its letters block, without one they wait. `until` is the next
+    test; null: a person must act."""
+
+    since: str | None
+    until: str | None
+    reason: str | None
+    detail: str | None
+
+
+class ShownMailbox(msgspec.Struct, rename="camel", frozen=True):
+    """A mailbox without its password; a catcher delivers nothing."""
+
+    id: int
+    name: str
+    sender_name: str
+    sender_email: str
+    host: str
+    port: int
+    security: Security
+    username: str | None
+    connections: int
+    catcher: bool
+    active: bool
+    user_ids: list[int]
+    hold: MailboxHold | None
+
+
+class MailboxTest(msgspec.Struct, rename="camel", frozen=True):
+    """Whether a trial session came through; else at which stage it failed, and what the server said."""
+
+    works: bool
+    trouble: str | None
+
+
+class LiftedHold(msgspec.Struct, rename="camel", frozen=True):
+    """How many enrollments go on."""
+
+    released: int
+
+
+_MAILBOX: dict[str, Any] = {
+    "id": 1,
+    "name": "Olive",
+    "senderName": "Olive Owner",
+    "senderEmail": "olive@tea.example",
+    "host": "smtp.tea.example",
+    "port": 587,
+    "security": "starttls",
+    "username": "olive",
+    "connections": 4,
+    "catcher": False,
+    "active": True,
+    "userIds": [1],
+    "hold": None,
+}
+_EXAMPLE = {"data": _MAILBOX}
+_NAMES = {"sender_email": "senderEmail", "sender_name": "senderName"}
+_read_new = BodyReader(AddingMailbox)
+_read_changes = BodyReader(ChangingMailbox)
+
+
+@readable(
+    "/mailboxes",
+    opt=described("List mailboxes", role=Role.AGENT, answer=Many[ShownMailbox], answer_example={"data": [_MAILBOX]}),
+)
+def list_mailboxes(request: AnyRequest) -> Response[bytes]:
+    """Every mailbox of the account by id, with the users who send with it."""
+    with parts_of(request).world.database.read() as snapshot:
+        member = admit_member(snapshot, request)
+        read_parameters(request)
+        found = mailboxes.list_all(snapshot, member.account_id)
+        users = accounts.list_users(snapshot, member.account_id)
+    return reply_all([_shown(each, users) for each in found])
+
+
+@readable(
+    "/mailboxes/{id:str}",
+    opt=described(
+        "Show a mailbox", role=Role.AGENT, answer=One[ShownMailbox], answer_example=_EXAMPLE, refusals=(404,)
+    ),
+)
+def show_mailbox(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
+    """One mailbox, and what holds it."""
+    with parts_of(request).world.database.read() as snapshot:
+        member = admit_member(snapshot, request)
+        read_parameters(request)
+        mailbox = _standing(snapshot, member, read_id(id, "mailbox"))
+        users = accounts.list_users(snapshot, member.account_id)
+    return reply(_shown(mailbox, users))
+
+
+@post(
+    "/mailboxes",
+    sync_to_thread=True,
+    opt=described(
+        "Connect a mailbox",
+        role=Role.ADMIN,
+        body=AddingMailbox,
+        example={
+            "host": "smtp.tea.example",
+            "senderEmail": "olive@tea.example",
+            "username": "olive",
+            "password": "the mail server's password",
+        },
+        answer=One[ShownMailbox],
+        answer_example=_EXAMPLE,
+        status=201,
+        refusals=(409,),
+    ),
+)
+def add_one(request: AnyRequest, body: RawBody) -> Response[bytes]:
+    """A new mailbox, which its user sends with from now on; what waited for one goes on. Its password is sealed."""
+    world = parts_of(request).world
+    member = admit_writing(request, Role.ADMIN)
+    read_parameters(request)
+    sent = _read_new(request, body)
+
+    def work(tx: Tx) -> ShownMailbox:
+        user = active_user(tx, member.account_id, sent.user_id or member.user_id)
+        settings = MailboxSettings(
+            name=sent.name,
+            sender_name=sent.sender_name or user.name,
+            sender_email=sent.sender_email,
+            host=sent.host,
+            port=sent.port,
+            security=sent.security,
+            username=sent.username or None,
+            password=sent.password or None,
+            connections=sent.connections,
+        )
+        added = add_mailbox(
+            tx,
+            world.vault,
+            member.account_id,
+            user.id,
+            settings,
+            test_clock=world.settings.test_clock,
+            actor_id=member.user_id,
+        )
+        return _shown(added, accounts.list_users(tx, member.account_id))
+
+    with fields_named(**_NAMES, user="userId"):
+        return reply(world.database.transact(work), 201)
+
+
+@put(
+    "/mailboxes/{id:str}",
+    sync_to_thread=True,
+    opt=described(
+        "Correct a mailbox, or switch it",
+        role=Role.ADMIN,
+        body=ChangingMailbox,
+        example={"password": "the new password"},
+        answer=One[ShownMailbox],
+        answer_example=_EXAMPLE,
+        refusals=(404,),
+    ),
+)
+def update_mailbox(request: AnyRequest, id: FromPath[str], body: RawBody) -> Response[bytes]:
+    """Change the fields sent; what the mailbox's trouble blocked is tried again at once."""
+    world = parts_of(request).world
+    member = admit_writing(request, Role.ADMIN)
+    read_parameters(request)
+    number, changes = read_id(id, "mailbox"), struct_changes(_read_changes(request, body))
+    is_active = changes.pop("active", None)
+    if changes.get("username", "") is None:
+        changes["password"] = None
+
+    def work(tx: Tx) -> ShownMailbox:
+        account_id, by = member.account_id, member.user_id
+        if changes:
+            change_mailbox(tx, world.vault, account_id, number, changes, actor_id=by)
+        if is_active is not None:
+            switch_mailbox(tx, account_id, number, on=is_active, actor_id=by)
+        return _shown(_standing(tx, member, number), accounts.list_users(tx, account_id))
+
+    with fields_named(**_NAMES):
+        return reply(world.database.transact(work))
+
+
+@delete(
+    "/mailboxes/{id:str}",
+    status_code=204,
+    sync_to_thread=True,
+    opt=described("Remove a mailbox", role=Role.ADMIN, status=204, refusals=(404,)),
+)
+def remove_one(request: AnyRequest, id: FromPath[str]) -> Response[None]:
+    """It goes for good, with its login; running enrollments that sent from it block at their next letter."""
+    member = admit_writing(request, Role.ADMIN)
+    read_parameters(request)
+    number = read_id(id, "mailbox")
+    parts_of(request).world.database.transact(
+        lambda tx: remove_mailbox(tx, member.account_id, number, actor_id=member.user_id)
+    )
+    return nothing()
+
+
+@post(
+    "/mailboxes/{id:str}/test",
+    status_code=200,
+    sync_to_thread=True,
+    opt=described(
+        "Test a mailbox",
+        role=Role.ADMIN,
+        answer=One[MailboxTest],
+        answer_example={"data": {"works": False, "trouble": "auth: 535 5.7.8 wrong password"}},
+        refusals=(404,),
+    ),
+)
+def test_one(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
+    """Connects and logs in as sending would, for 20 seconds at most; no letter is sent."""
+    world = parts_of(request).world
+    with world.database.read() as snapshot:
+        member = admit_member(snapshot, request, Role.ADMIN)
+        read_parameters(request)
+        mailbox = _standing(snapshot, member, read_id(id, "mailbox"))
+    try:
+        trouble = check(server_of(world.vault, mailbox)).trouble
+    except MasterKeyWrong as error:
+        trouble = f"{error} Or send the password anew."
+    return reply(MailboxTest(trouble is None, trouble))
+
+
+@post(
+    "/mailboxes/{id:str}/lift",
+    status_code=200,
+    sync_to_thread=True,
+    opt=described(
+        "Lift the hold on a mailbox",
+        role=Role.ADMIN,
+        answer=One[LiftedHold],
+        answer_example={"data": {"released": 12}},
+        refusals=(404,),
+    ),
+)
+def lift_one(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
+    """It sends again at once, and what its hold blocked goes on."""
+    member = admit_writing(request, Role.ADMIN)
+    read_parameters(request)
+    number = read_id(id, "mailbox")
+    released = parts_of(request).world.database.transact(lambda tx: lift_hold(tx, member.account_id, number))
+    return reply(LiftedHold(released))
+
+
+def _standing(snapshot: Snapshot, member: Member, id: int) -> StoredMailbox:
+    mailbox = mailboxes.get(snapshot, member.account_id, id)
+    if mailbox.is_removed:
+        raise NotFound(f"There is no mailbox {id}.")
+    return mailbox
+
+
+def _shown(mailbox: StoredMailbox, users: Sequence[User]) -> ShownMailbox:
+    is_held = mailbox.hold_reason is not None or mailbox.held_until is not None
+    hold = MailboxHold(stamp(mailbox.held_since), stamp(mailbox.held_until), mailbox.hold_reason, mailbox.hold_detail)
+    return ShownMailbox(
+        id=mailbox.id,
+        name=mailbox.name,
+        sender_name=mailbox.sender_name,
+        sender_email=mailbox.sender_email,
+        host=mailbox.host,
+        port=mailbox.port,
+        security=Security(mailbox.security),
+        username=mailbox.username,
+        connections=mailbox.connections,
+        catcher=mailbox.is_catcher,
+        active=mailbox.is_active,
+        user_ids=[user.id for user in users if user.mailbox_id == mailbox.id],
+        hold=hold if is_held else None,
+    )
+
+
+handlers = [list_mailboxes, show_mailbox, add_one, update_mailbox, remove_one, test_one, lift_one]

@@ -1,0 +1,153 @@
+"""Mailboxes over the app's API: connected, tested, corrected, switched, held, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from drumbeat.domain.account import User
+from drumbeat.domain.delivery import FailureReason
+from drumbeat.operations.mailboxes import hold_mailbox
+from drumbeat.store import mailboxes
+from drumbeat.store.transaction import Tx
+from drumbeat.testing.cast import Cast
+from drumbeat.testing.sink import Sink
+from drumbeat.wiring import World
+from tests.http.app_api.test_session import refused
+from tests.http.app_api.test_users import details
+from tests.http.conftest import Browser
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """A mail server that takes everything."""
+    with Sink() as started:
+        yield started
+
+
+def settings(sink: Sink, **more: Any) -> dict[str, Any]:
+    return {
+        "host": "127.0.0.1",
+        "port": sink.port,
+        "security": "none",
+        "senderEmail": "olga@northwind.example",
+        **more,
+    }
+
+
+def test_a_mailbox_is_connected_tested_corrected_and_removed(owner: Browser, sink: Sink) -> None:
+    made = owner("POST", "/api/mailboxes", settings(sink, name="Olga's"))
+    assert made.status_code == 201, made.text
+    shown = made.json()["data"]
+    assert (shown["senderName"], shown["userIds"], shown["hold"], shown["catcher"]) == ("Olga Owner", [1], None, False)
+    path = f"/api/mailboxes/{shown['id']}"
+    assert owner("GET", path).json()["data"] == shown
+    assert owner("POST", f"{path}/test").json()["data"] == {"works": True, "trouble": None}
+    changed = owner("PUT", path, {"port": 1, "senderName": "Olga O."}).json()["data"]
+    assert changed == shown | {"port": 1, "senderName": "Olga O."}
+    tested = owner("POST", f"{path}/test").json()["data"]
+    assert tested["works"] is False
+    assert tested["trouble"].startswith("connect: ")
+    assert owner("DELETE", path).status_code == 204
+    for method, at in (
+        ("GET", path),
+        ("PUT", path),
+        ("DELETE", path),
+        ("POST", f"{path}/test"),
+        ("POST", f"{path}/lift"),
+    ):
+        assert refused(owner(method, at, {"name": "x"} if method == "PUT" else None)) == (404, "NOT_FOUND")
+    assert owner("GET", "/api/users/1").json()["data"]["mailboxId"] is None
+
+
+def test_its_password_is_sealed_and_never_shown(owner: Browser, sink: Sink, world: World, cast: Cast) -> None:
+    login = {"username": "olga", "password": "a mail secret", "security": "starttls"}
+    made = owner("POST", "/api/mailboxes", settings(sink, **login))
+    assert made.json()["data"]["username"] == "olga"
+    assert "a mail secret" not in made.text + owner("GET", "/api/mailboxes").text
+    with world.database.read() as snapshot:
+        stored = mailboxes.get(snapshot, cast.us.account.id, made.json()["data"]["id"])
+    assert stored.sealed_password is not None
+    assert "a mail secret" not in stored.sealed_password
+    path = f"/api/mailboxes/{stored.id}"
+    without = owner("PUT", path, {"username": None, "security": "none"})
+    assert without.json()["data"]["username"] is None
+    assert details(owner("PUT", path, {"password": "x"}))["field"] == "username"
+
+
+def test_one_is_switched_off_and_on(owner: Browser, sink: Sink) -> None:
+    id = owner("POST", "/api/mailboxes", settings(sink)).json()["data"]["id"]
+    assert owner("PUT", f"/api/mailboxes/{id}", {"active": False}).json()["data"]["active"] is False
+    assert owner("PUT", f"/api/mailboxes/{id}", {"active": True}).json()["data"]["active"] is True
+
+
+def test_a_hold_is_shown_and_lifted(owner: Browser, sink: Sink, world: World, cast: Cast) -> None:
+    id = owner("POST", "/api/mailboxes", settings(sink)).json()["data"]["id"]
+
+    def hold(tx: Tx) -> None:
+        mailbox = mailboxes.lock(tx, cast.us.account.id, id)
+        hold_mailbox(tx, mailbox, FailureReason.AUTH, "The server refused the login: 535 no.")
+
+    world.database.transact(hold)
+    shown = owner("GET", f"/api/mailboxes/{id}").json()["data"]["hold"]
+    assert shown == {
+        "since": "2026-03-03T10:00:00Z",
+        "until": "2026-03-03T10:01:00Z",
+        "reason": "auth",
+        "detail": "The server refused the login: 535 no.",
+    }
+    assert owner("POST", f"/api/mailboxes/{id}/lift").json()["data"] == {"released": 0}
+    assert owner("GET", f"/api/mailboxes/{id}").json()["data"]["hold"] is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"host": "two words"}, "host"),
+        ({"port": 0}, "port"),
+        ({"senderEmail": "olga"}, "senderEmail"),
+        ({"senderName": "two\nlines"}, "senderName"),
+        ({"security": "rot13"}, "security"),
+        ({"username": "olga", "password": "x"}, "security"),
+        ({"connections": 51}, "connections"),
+        ({"catcher": True}, "catcher"),
+        ({"userId": 1_000_001}, "userId"),
+    ],
+)
+def test_what_is_wrong_is_named(owner: Browser, sink: Sink, wrong: dict[str, Any], field: str) -> None:
+    assert details(owner("POST", "/api/mailboxes", settings(sink, **wrong)))["field"] == field
+
+
+def test_the_catcher_stays_as_it_is(owner: Browser, cast: Cast) -> None:
+    path = f"/api/mailboxes/{cast.us.seller.mailbox_id}"
+    assert details(owner("PUT", path, {"name": "Mine"}))["field"] == "mailbox"
+    assert details(owner("DELETE", path))["field"] == "mailbox"
+
+
+def test_where_the_test_clock_may_run_no_real_mailbox_is_added(
+    owner: Browser, sink: Sink, make_client: Callable[..., Any]
+) -> None:
+    answer = replace(owner, client=make_client(test_clock=True))("POST", "/api/mailboxes", settings(sink))
+    assert refused(answer) == (409, "CONFLICT")
+    assert "DRUMBEAT_TEST_CLOCK" in answer.json()["error"]["details"]["reason"]
+
+
+def test_agents_look_and_touch_nothing_and_rivals_see_none(
+    owner: Browser, seller: Browser, sign_in: Callable[[User], Browser], sink: Sink, cast: Cast
+) -> None:
+    id = owner("POST", "/api/mailboxes", settings(sink)).json()["data"]["id"]
+    assert [each["id"] for each in seller("GET", "/api/mailboxes").json()["data"]] == [1, id]
+    rival = sign_in(cast.rival.owner)
+    calls = [
+        ("PUT", f"/api/mailboxes/{id}", {"name": "x"}),
+        ("DELETE", f"/api/mailboxes/{id}", None),
+        ("POST", f"/api/mailboxes/{id}/test", None),
+        ("POST", f"/api/mailboxes/{id}/lift", None),
+    ]
+    for method, path, body in calls:
+        assert refused(seller(method, path, body)) == (403, "INSUFFICIENT_PERMISSIONS")
+        assert refused(rival(method, path, body)) == (404, "NOT_FOUND")
+    assert refused(seller("POST", "/api/mailboxes", settings(sink))) == (403, "INSUFFICIENT_PERMISSIONS")
