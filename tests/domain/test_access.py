@@ -10,17 +10,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drumbeat.domain.access import (
+    GRANTABLE,
+    SESSION_IDLE_FOR,
+    SESSION_LASTS,
     TOKEN_LENGTH,
     Credential,
     CredentialKind,
     Named,
     Scope,
+    SecretKind,
+    Session,
+    check_scopes,
     covers,
+    csrf_token,
     fingerprint,
+    has_role,
     matches,
     read_credential,
+    read_secret,
     write_credential,
 )
+from drumbeat.domain.account import Role
+from drumbeat.domain.errors import IncorrectValue
 
 NOON = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -123,3 +134,41 @@ def test_a_credential_is_valid_until_it_expires_or_is_revoked() -> None:
     assert expiring.is_valid(NOON - timedelta(microseconds=1))
     assert not expiring.is_valid(NOON)
     assert not replace(credential, revoked_at=NOON).is_valid(NOON - timedelta(days=1))
+
+
+@given(st.integers(1, 36**8 - 1), st.integers(1, 36**8 - 1), st.sampled_from(SecretKind))
+def test_a_secret_names_its_account_and_id_and_is_no_credential(account_id: int, id: int, kind: SecretKind) -> None:
+    text = write_credential(kind, account_id, id, "s" * 43)
+    assert read_secret(kind, text) == (account_id, id)
+    assert read_credential(text) is None
+    others = [other for other in SecretKind if other is not kind]
+    assert [read_secret(other, text) for other in others] == [None]
+    assert read_secret(kind, text[:-1]) is None
+
+
+def test_a_session_ends_when_it_is_idle_and_when_it_is_old() -> None:
+    began = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
+    session = Session(1, 2, 3, 4, Role.AGENT, began, began)
+    assert session.ends_at == began + SESSION_IDLE_FOR
+    used = replace(session, seen_at=began + SESSION_LASTS - timedelta(hours=1))
+    assert used.ends_at == began + SESSION_LASTS
+
+
+def test_an_admin_may_do_what_agents_may() -> None:
+    assert [(role, least) for role in Role for least in Role if not has_role(role, least)] == [(Role.AGENT, Role.ADMIN)]
+
+
+def test_every_session_has_a_token_of_its_own() -> None:
+    began = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
+    session = Session(1, 2, 3, 4, Role.AGENT, began, began)
+    others = [replace(session, id=3), replace(session, account_id=2)]
+    tokens = {csrf_token(b"key", each, "stored") for each in (session, *others)}
+    tokens |= {csrf_token(b"other", session, "stored"), csrf_token(b"key", session, "anew")}
+    assert len(tokens) == 5
+    assert csrf_token(b"key", session, "stored") in tokens
+
+
+def test_a_scope_that_there_is_not_is_named() -> None:
+    check_scopes(GRANTABLE)
+    with pytest.raises(IncorrectValue, match="There is no scope 'fly'; there is: read, write, "):
+        check_scopes(["read", "fly"])

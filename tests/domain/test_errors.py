@@ -21,6 +21,7 @@ from drumbeat.domain.errors import (
     NotFound,
     TemplateFails,
     TemplateSyntax,
+    TooManyAttempts,
 )
 
 ALL = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, DrumbeatError)]
@@ -119,3 +120,10 @@ def test_missing_tags_are_named_all_at_once() -> None:
 def test_what_cannot_stand_in_a_header_is_a_value_error_too() -> None:
     assert issubclass(errors.Unsendable, ValueError)
     assert issubclass(errors.Unsendable, IncorrectValue)
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(1, "1 minute."), (60, "1 minute."), (61, "2 minutes.")])
+def test_too_many_attempts_say_when_to_come_back(seconds: int, said: str) -> None:
+    error = TooManyAttempts(seconds)
+    assert error.seconds == seconds
+    assert error.detail == f"Try again in {said}"

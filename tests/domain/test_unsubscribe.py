@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.unsubscribe import (
     Suppression,
+    check_locale,
     footer,
     header_values,
     language,
@@ -134,3 +136,14 @@ def test_a_footer_without_a_postal_address_is_one_line(nothing: str | None) -> N
 
 def test_suppressions_are_words_that_are_stored() -> None:
     assert [str(word) for word in Suppression] == ["unsubscribed", "complained", "suppressed"]
+
+
+@pytest.mark.parametrize("text", ["en-US", "de", "pt_BR", "zh-Hant-TW"])
+def test_a_locale_is_taken_as_it_is_written(text: str) -> None:
+    assert check_locale(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "e", "english", "en US", "en-", "12"])
+def test_what_is_no_locale_is_refused(text: str) -> None:
+    with pytest.raises(IncorrectValue, match="Write a locale such as en-US or de"):
+        check_locale(text)

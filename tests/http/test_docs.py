@@ -39,9 +39,7 @@ def test_what_needs_a_scope_or_a_session_says_so_and_refuses_without(client: Cli
         for method, operation in methods.items():
             is_guarded = path.startswith(("/v2/", "/api/")) and (method, path) not in SIGNING_IN
             assert ("security" in operation) == is_guarded
-            answer = client.request(
-                method, path.format(id=1, name="x", token="x", session_id=1), headers={"User-Agent": "x"}
-            )
+            answer = client.request(method, re.sub(r"\{\w+\}", "1", path), headers={"User-Agent": "x"})
             assert (answer.status_code == 401) == is_guarded, path
             assert str(answer.status_code) in operation["responses"] or not is_guarded
 

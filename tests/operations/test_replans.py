@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from drumbeat.domain.calendar import Holidays, Unit, parse_windows
 from drumbeat.domain.sequence import Sequence
+from drumbeat.operations.calendars import add_calendar, change_calendar
 from drumbeat.operations.sequences import (
     carry_replan,
-    change_calendar,
     change_settings,
     set_status,
     settings_of,
@@ -195,13 +195,13 @@ class TestRhythm:
 
     def test_a_changed_calendar_moves_what_waits_by_it(self, world: World) -> None:
         with world.database.write() as tx:
-            calendar_id = change_calendar(tx, world.account_id, "Ours", Holidays(), world.owner_id)
+            calendar_id = add_calendar(tx, world.account_id, "Ours", Holidays(), world.owner_id).id
             sequence = active(tx, world, task(1, Unit.WEEKDAYS), calendar_id=calendar_id)
             other = active(tx, world, name="Other")
             id = enrolled(tx, world, sequence)
             off = Holidays(days=frozenset({date(2026, 3, 3)}))
             for _ in range(2):
-                assert change_calendar(tx, world.account_id, "Ours", off, world.owner_id) == calendar_id
+                change_calendar(tx, world.account_id, calendar_id, holidays=off)
             assert (queued(tx, sequence), queued(tx, other)) == (["rhythm"], [])
         carry_all(world)
         assert fetched(world, id).due_at == MONDAY + timedelta(days=2)

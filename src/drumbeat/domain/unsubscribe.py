@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from html import escape
 
+from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.mac import mark, read_mark
 
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}", re.ASCII)
 _URL = re.compile(r"https?://[!#-;=?-~]{1,900}")
 _MAILTO = re.compile(r"(?:mailto:)?([A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}(?:\?[!#-;=?-~]{1,300})?)")
 
@@ -19,6 +21,13 @@ class Suppression(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     COMPLAINED = "complained"
     SUPPRESSED = "suppressed"
+
+
+def check_locale(text: str) -> str:
+    """The locale, such as en-US or de; IncorrectValue if it has not the shape of one."""
+    if not _LOCALE.fullmatch(text):
+        raise IncorrectValue("Write a locale such as en-US or de.", field="locale")
+    return text
 
 
 def unsubscribe_token(key: bytes, account_id: int, enrollment_id: int) -> str:

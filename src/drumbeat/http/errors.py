@@ -7,6 +7,7 @@ own refusals take the same way.
 from __future__ import annotations
 
 import logging
+import re
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from litestar.exceptions import HTTPException
 from drumbeat.domain import errors
 from drumbeat.domain.errors import (
     DrumbeatError,
+    InFile,
     Invalid,
     InvalidMany,
     NoEligibleContacts,
@@ -235,10 +237,16 @@ def _api_complaint(code: str, error: DrumbeatError, wrong: Any) -> Complaint:
     details: dict[str, Any] = {"reason": error.detail or error.message}
     if isinstance(error, NoEligibleContacts):
         details["results"] = list(error.results)
-    named = [{"field": e.field, "reason": e.detail or e.message} for e in wrong if e.field]
+    named = [{"field": _camel(e), "reason": e.detail or e.message} for e in wrong if e.field]
     if named:
         details |= named[0] if len(named) == 1 else {"fields": named}
     return Complaint(code, error.message, details)
+
+
+def _camel(error: DrumbeatError) -> str:
+    """The field as the JSON under /api names it; a file's name stays as it is."""
+    field = error.field or ""
+    return field if isinstance(error, InFile) else re.sub(r"_([a-z])", lambda found: found[1].upper(), field)
 
 
 def _framework_details(request: AnyRequest, error: Exception, status: int) -> str:

@@ -17,6 +17,9 @@ from drumbeat.domain.access import Scope, has_role
 from drumbeat.domain.account import Role
 from drumbeat.http.errors import ApiErrors, SellErrors
 
+BINARY = "application/octet-stream"
+"""The body of what is uploaded as it is."""
+_BINARY_SCHEMA = {"type": "string", "format": "binary"}
 _KEY = "described"
 _REF = "#/components/schemas/{name}"
 _EVERYWHERE = (500, 503)
@@ -112,12 +115,13 @@ def _operation(
         "responses": _answers(path, words, known),
     }
     if words.body is not None:
-        schema = known[repr(words.body)]
+        schema = _BINARY_SCHEMA if words.body == BINARY else known[repr(words.body)]
         if path.startswith("/v2/"):
             inside = {"data": schema, "meta": {}}
             schema = {"type": "object", "required": ["data"], "properties": inside, "additionalProperties": False}
         content = {"schema": schema} | ({} if words.example is None else {"example": words.example})
-        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+        kind = words.body if isinstance(words.body, str) else "application/json"
+        operation["requestBody"] = {"required": True, "content": {kind: content}}
     if words.scope is not None:
         schemes = ["token", "key"] if path.startswith("/api/") else ["token"]
         operation["security"] = [{scheme: []} for scheme in schemes]

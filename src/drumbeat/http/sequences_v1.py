@@ -197,9 +197,14 @@ def _shown(
     return ShownSequence(
         **msgspec.structs.asdict(_listed(sequence)),
         steps=[_step(position, step) for position, step in enumerate(steps)],
-        counts=[Counts(each.variant, each.enrolled, each.finished, each.replied) for each in counts],
+        counts=shown_counts(counts),
         counts_up_to_date=up_to_date,
     )
+
+
+def shown_counts(counts: Several[VariantCounts]) -> list[Counts]:
+    """The counts of each variant as answers show them."""
+    return [Counts(each.variant, each.enrolled, each.finished, each.replied) for each in counts]
 
 
 def _step(position: int, step: Step) -> SequenceStep:

@@ -16,6 +16,7 @@ from drumbeat.domain.person import NOT_MAILABLE, Person, address_hash, address_k
 from drumbeat.domain.sequence import Sequence as LiveSequence
 from drumbeat.domain.sequence import SequenceStatus, Split, Step, Version
 from drumbeat.operations import sequences as changing
+from drumbeat.operations.calendars import add_calendar, change_calendar, find_calendar
 from drumbeat.operations.desired import (
     Desired,
     DesiredCalendar,
@@ -149,8 +150,12 @@ def _calendar_changes(snapshot: Snapshot, account_id: int, desired: Desired, sta
 
 
 def _save_calendar(calendar: DesiredCalendar, to: _Applying) -> None:
-    id = changing.change_calendar(to.tx, to.account_id, calendar.name, calendar.holidays, to.actor_id)
-    to.standing.calendar_ids[calendar.name] = id
+    account_id, known = to.account_id, find_calendar(to.tx, to.account_id, calendar.name)
+    if known is None:
+        known = add_calendar(to.tx, account_id, calendar.name, calendar.holidays, to.actor_id)
+    else:
+        change_calendar(to.tx, account_id, known.id, holidays=calendar.holidays, actor_id=to.actor_id)
+    to.standing.calendar_ids[calendar.name] = known.id
 
 
 def _template_changes(desired: Desired, standing: _Standing) -> Iterator[Change]:

@@ -12,7 +12,7 @@ from drumbeat.operations.records import PersonFields, add_person, change_person,
 from drumbeat.store import accounts, people, person_pages
 from drumbeat.store.pages import Place
 from drumbeat.store.person_pages import Sought
-from drumbeat.store.transaction import Tx
+from drumbeat.store.transaction import Snapshot, Tx
 
 Settle = Callable[[PersonFields | None, PersonFields], PersonFields]
 
@@ -109,9 +109,9 @@ def _check_organization(tx: Tx, account_id: int, id: int, field: str, member: Pe
         raise IncorrectValue("Name a contact of this account that is another organization.", field=field)
 
 
-def find_person(tx: Tx, account_id: int, kind: PersonKind, id: int, field: str) -> Person:
+def find_person(snapshot: Snapshot, account_id: int, kind: PersonKind, id: int, field: str) -> Person:
     """The person that a field names, or IncorrectValue on it."""
     try:
-        return people.get(tx, account_id, kind, id)
+        return people.get(snapshot, account_id, kind, id)
     except NotFound as error:
         raise IncorrectValue(error.detail, field=field) from None

@@ -15,6 +15,7 @@ from drumbeat.domain.line import check_line
 from drumbeat.domain.person import PersonKind, address_key, normalize_email, normalize_phone
 from drumbeat.domain.sequence import ActionType, SequenceStatus, Unsubscribing, WindowZone
 from drumbeat.domain.template import CONTENT_TYPE, Attachment, TemplateText, compile_template, compile_text
+from drumbeat.domain.unsubscribe import check_locale
 from drumbeat.operations.desired import (
     Desired,
     DesiredCalendar,
@@ -24,10 +25,9 @@ from drumbeat.operations.desired import (
     DesiredTemplate,
     Reference,
 )
+from drumbeat.operations.templates import LARGEST_ATTACHMENT, LONGEST_SUBJECT
 from drumbeat.operations.yaml_text import Item, Place, read_yaml
 
-LARGEST_ATTACHMENT: Final = 10_000_000
-LONGEST_SUBJECT: Final = 998  # characters, as a line of a letter; merge tags count as they are written
 UNITS: Final = {
     "days": timedelta(days=1),
     "hours": timedelta(hours=1),
@@ -37,7 +37,6 @@ UNITS: Final = {
 }
 PERSON_TEXTS: Final = ("first_name", "last_name", "title", "phone", "time_zone")
 _DURATION = re.compile(r"(\d{1,15}) ?([a-z]+?)s?", re.ASCII)
-_LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}", re.ASCII)
 _ANY_TYPE = "application/octet-stream"
 _CONTENT_TYPES: Final = {
     ".csv": "text/csv",
@@ -285,8 +284,9 @@ def _unsubscribing(item: Item) -> Unsubscribing:
     fields = item.fields(("enabled", "locale"))
     enabled = _optional(fields, "enabled", Item.flag)
     locale = _optional(fields, "locale", Item.text)
-    if locale is not None and not _LOCALE.fullmatch(locale):
-        fields["locale"].place.refuse("Write a locale such as en-US or de.")
+    if locale is not None:
+        with fields["locale"].place.judged():
+            check_locale(locale)
     plain = Unsubscribing()
     return Unsubscribing(plain.enabled if enabled is None else enabled, locale or plain.locale)
 

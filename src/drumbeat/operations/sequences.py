@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 
 from drumbeat.domain.account import Role
-from drumbeat.domain.calendar import LONGEST_DELAY, Holidays, Window, zone_named
+from drumbeat.domain.calendar import LONGEST_DELAY, Delay, Window, zone_named
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.errors import (
     ActorUnavailable,
@@ -26,6 +26,7 @@ from drumbeat.domain.line import check_line
 from drumbeat.domain.machine import decide
 from drumbeat.domain.merge import is_known
 from drumbeat.domain.sequence import (
+    ActionType,
     Sequence,
     SequenceStatus,
     Split,
@@ -155,17 +156,36 @@ def _check_split(split: Split, other_ids: Several[int]) -> None:
         raise IncorrectValue("Variant B's share is a percentage from 1 to 99.", field="split")
 
 
-def change_calendar(tx: Tx, account_id: int, name: str, holidays: Holidays, actor_id: int | None) -> int:
-    """Make or change the calendar of this name, which moves the steps that wait by it; its id."""
-    standing = {each.name: each for each in templates.list_calendars(tx, account_id)}
-    if name in standing and standing[name].holidays == holidays:
-        return standing[name].id
-    id = templates.save_calendar(tx, account_id, name, holidays)
-    for sequence in sequences.list_all(tx, account_id):
-        if sequence.calendar_id == id and sequence.version:
-            replans.add(tx, account_id, sequence.id, ReplanKind.RHYTHM)
-    events.journal(tx, account_id, "calendar_changed", subject="calendar", subject_id=id, actor_id=actor_id, name=name)
-    return id
+@dataclass(frozen=True, slots=True)
+class WantedStep:
+    """A step to be published; a letter's names the template that it is made from."""
+
+    action_type: ActionType
+    delay: Delay
+    email_template_id: int | None = None
+    is_reply: bool = False
+    task_content: str | None = None
+
+
+def steps_wanted(snapshot: Snapshot, account_id: int, wanted: Several[WantedStep]) -> list[Step]:
+    """The steps with the texts that their templates have now; IncorrectValue names the place of what is wrong."""
+    known = {template.id: template for template in templates.list_all(snapshot, account_id)}
+    steps = []
+    for number, step in enumerate(wanted):
+        template = known.get(step.email_template_id or 0)
+        at = f"steps[{number}]"
+        if step.action_type is ActionType.TASK and (step.email_template_id is not None or step.is_reply):
+            raise IncorrectValue("A task has no template and is no reply.", field=f"{at}.email_template_id")
+        if step.action_type is ActionType.AUTOMATED_EMAIL and step.task_content is not None:
+            raise IncorrectValue("A letter has no task's words.", field=f"{at}.task_content")
+        if step.email_template_id is not None and template is None:
+            raise IncorrectValue(f"There is no template {step.email_template_id}.", field=f"{at}.email_template_id")
+        plain = Step(step.action_type, step.delay, step.email_template_id, step.is_reply)
+        if template is None:
+            steps.append(replace(plain, task_content=step.task_content))
+        else:
+            steps.append(replace(plain, template=template.source, attachments=template.attachments))
+    return steps
 
 
 def publish(tx: Tx, sequence: Sequence, steps: Several[Step], actor_id: int | None = None) -> Published:

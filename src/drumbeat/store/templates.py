@@ -76,27 +76,74 @@ def attachment_content(snapshot: Snapshot, account_id: int, sha256: str) -> byte
     return bytes(row[0])
 
 
-def save_calendar(tx: Tx, account_id: int, name: str, holidays: Holidays) -> int:
-    """Make or change the calendar of this name; its id."""
-    found = tx.first(_FIND_CALENDAR, account_id=account_id, name=name)
-    id = int(found[0]) if found else take_ids(tx, account_id, "calendar")
-    parameters = {
+def delete(tx: Tx, account_id: int, id: int) -> None:
+    """Delete a template."""
+    tx.run(_DELETE, account_id=account_id, id=id)
+
+
+def lock(tx: Tx, account_id: int, id: int) -> StoredTemplate:
+    """The template with its row locked, or NotFound: changes come one after the other."""
+    tx.first(_LOCK, account_id=account_id, id=id)
+    return get(tx, account_id, id)
+
+
+def attachment_size(snapshot: Snapshot, account_id: int, sha256: str) -> int | None:
+    """How many bytes a content has, or None if none is kept under this hash."""
+    row = snapshot.first(_SIZE, account_id=account_id, sha256=sha256)
+    return None if row is None else int(row[0])
+
+
+def add_calendar(tx: Tx, account_id: int, name: str, holidays: Holidays) -> int:
+    """A new calendar; its id."""
+    id = take_ids(tx, account_id, "calendar")
+    tx.run(_ADD_CALENDAR, **_calendar_parameters(tx, account_id, StoredCalendar(id, name, holidays)))
+    return id
+
+
+def save_calendar(tx: Tx, account_id: int, calendar: StoredCalendar) -> None:
+    """Store a calendar's name and days."""
+    tx.run(_SAVE_CALENDAR, **_calendar_parameters(tx, account_id, calendar))
+
+
+def _calendar_parameters(tx: Tx, account_id: int, calendar: StoredCalendar) -> dict[str, Any]:
+    holidays = calendar.holidays
+    return {
         "account_id": account_id,
-        "id": id,
-        "name": name,
+        "id": calendar.id,
+        "name": calendar.name,
         "country": holidays.country,
         "region": holidays.region,
         "days": msgspec.json.encode(sorted(holidays.days)).decode(),
         "now": to_stamp(tx.now),
     }
-    tx.run(_SAVE_CALENDAR if found else _ADD_CALENDAR, **parameters)
-    return id
+
+
+def lock_calendar(tx: Tx, account_id: int, id: int) -> StoredCalendar:
+    """The calendar with its row locked, or NotFound."""
+    tx.first(_LOCK_CALENDAR, account_id=account_id, id=id)
+    return get_calendar(tx, account_id, id)
+
+
+def get_calendar(snapshot: Snapshot, account_id: int, id: int) -> StoredCalendar:
+    """The calendar, or NotFound."""
+    row = snapshot.first(_GET_CALENDAR, account_id=account_id, id=id)
+    if row is None:
+        raise NotFound(f"There is no calendar {id}.")
+    return _calendar(row)
+
+
+def delete_calendar(tx: Tx, account_id: int, id: int) -> None:
+    """Delete a calendar."""
+    tx.run(_DELETE_CALENDAR, account_id=account_id, id=id)
 
 
 def list_calendars(snapshot: Snapshot, account_id: int) -> list[StoredCalendar]:
     """The account's calendars by id."""
-    rows = snapshot.all(_LIST_CALENDARS, account_id=account_id)
-    return [StoredCalendar(row.id, row.name, holidays_of(row.country, row.region, row.days)) for row in rows]
+    return [_calendar(row) for row in snapshot.all(_LIST_CALENDARS, account_id=account_id)]
+
+
+def _calendar(row: Record) -> StoredCalendar:
+    return StoredCalendar(row.id, row.name, holidays_of(row.country, row.region, row.days))
 
 
 @lru_cache(maxsize=1024)
@@ -144,7 +191,7 @@ _KEEP = Statement("""
     ON CONFLICT (account_id, sha256) DO NOTHING
 """)
 _CONTENT = Statement("SELECT content FROM attachments WHERE account_id = :account_id AND sha256 = :sha256")
-_FIND_CALENDAR = Statement("SELECT id FROM calendars WHERE account_id = :account_id AND name = :name")
+_SIZE = Statement("SELECT length(content) FROM attachments WHERE account_id = :account_id AND sha256 = :sha256")
 _ADD_CALENDAR = Statement("""
     INSERT INTO calendars (account_id, id, name, country, region, days, created_at, updated_at)
     VALUES (:account_id, :id, :name, :country, :region, :days, :now, :now)
@@ -156,3 +203,10 @@ _SAVE_CALENDAR = Statement("""
 _LIST_CALENDARS = Statement("""
     SELECT id, name, country, region, days FROM calendars WHERE account_id = :account_id ORDER BY id
 """)
+_GET_CALENDAR = Statement("""
+    SELECT id, name, country, region, days FROM calendars WHERE account_id = :account_id AND id = :id
+""")
+_LOCK_CALENDAR = Statement("SELECT id FROM calendars WHERE account_id = :account_id AND id = :id {lock}")
+_DELETE_CALENDAR = Statement("DELETE FROM calendars WHERE account_id = :account_id AND id = :id")
+_LOCK = Statement("SELECT id FROM templates WHERE account_id = :account_id AND id = :id {lock}")
+_DELETE = Statement("DELETE FROM templates WHERE account_id = :account_id AND id = :id")

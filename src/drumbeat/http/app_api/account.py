@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from drumbeat.domain.account import Account, Role, UnknownMeans
 from drumbeat.http.app_api.admission import admit_member, admit_writing
-from drumbeat.http.app_api.shapes import One, fields_named, reply, stamp
+from drumbeat.http.app_api.shapes import One, reply, stamp
 from drumbeat.http.decoding import BodyReader, LongText, Name, struct_changes
 from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, parts_of, readable
@@ -96,8 +96,7 @@ def update_account(request: AnyRequest, body: RawBody) -> Response[bytes]:
         standing = accounts.lock_account(tx, member.account_id)
         return change_account(tx, replace(standing, **changes), member.user_id)
 
-    with fields_named(time_zone="timeZone", postal_address="postalAddress"):
-        return reply(_shown(parts_of(request).world.database.transact(work)))
+    return reply(_shown(parts_of(request).world.database.transact(work)))
 
 
 def _shown(account: Account) -> ShownAccount:

@@ -124,7 +124,6 @@ _MAILBOX: dict[str, Any] = {
     "hold": None,
 }
 _EXAMPLE = {"data": _MAILBOX}
-_NAMES = {"sender_email": "senderEmail", "sender_name": "senderName"}
 _read_new = BodyReader(AddingMailbox)
 _read_changes = BodyReader(ChangingMailbox)
 
@@ -209,7 +208,7 @@ def add_one(request: AnyRequest, body: RawBody) -> Response[bytes]:
         )
         return _shown(added, accounts.list_users(tx, member.account_id))
 
-    with fields_named(**_NAMES, user="userId"):
+    with fields_named(user="userId"):
         return reply(world.database.transact(work), 201)
 
 
@@ -244,8 +243,7 @@ def update_mailbox(request: AnyRequest, id: FromPath[str], body: RawBody) -> Res
             switch_mailbox(tx, account_id, number, on=is_active, actor_id=by)
         return _shown(_standing(tx, member, number), accounts.list_users(tx, account_id))
 
-    with fields_named(**_NAMES):
-        return reply(world.database.transact(work))
+    return reply(world.database.transact(work))
 
 
 @delete(

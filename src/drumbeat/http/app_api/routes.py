@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from litestar import Router
 
-from drumbeat.http.app_api import account, executing, keys, mailboxes, passwords, session, users
+from drumbeat.http.app_api import (
+    account,
+    calendars,
+    executing,
+    files,
+    keys,
+    mailboxes,
+    passwords,
+    sequences,
+    session,
+    templates,
+    users,
+    versions,
+)
 
 
 def router() -> Router:
     """The routes under /api for a browser that is signed in."""
-    nouns = (session, passwords, account, users, keys, mailboxes, executing)
-    return Router("/api", route_handlers=[handler for noun in nouns for handler in noun.handlers])
+    who = (session, passwords, account, users, keys, mailboxes)
+    what = (calendars, templates, sequences, versions, executing, files)
+    return Router("/api", route_handlers=[handler for noun in who + what for handler in noun.handlers])

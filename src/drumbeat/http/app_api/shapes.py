@@ -65,7 +65,7 @@ def stamp(instant: datetime | None) -> str | None:
 
 @contextmanager
 def fields_named(**names: str) -> Iterator[None]:
-    """Complaints about these fields name them as this API does: `time_zone` is timeZone."""
+    """Complaints about these fields name them as this API does, where that is more than camelCase."""
     try:
         yield
     except Invalid as error:

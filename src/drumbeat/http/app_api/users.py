@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from drumbeat.domain.account import Role, User, UserStatus
 from drumbeat.http.app_api.admission import admit_member, admit_writing
-from drumbeat.http.app_api.shapes import Many, One, fields_named, nothing, reply, reply_all, stamp
+from drumbeat.http.app_api.shapes import Many, One, nothing, reply, reply_all, stamp
 from drumbeat.http.decoding import BodyReader, Email, Id, Name, struct_changes
 from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, parts_of, readable
@@ -121,8 +121,7 @@ def invite_user(request: AnyRequest, body: RawBody) -> Response[bytes]:
         base_url = world.settings.base_url
         return invite(tx, world.vault, base_url, member.account_id, new, secret=new_secret(), actor_id=member.user_id)
 
-    with fields_named(time_zone="timeZone"):
-        return reply(_shown(world.database.transact(work)), 201)
+    return reply(_shown(world.database.transact(work)), 201)
 
 
 @put(
@@ -147,8 +146,7 @@ def update_user(request: AnyRequest, id: FromPath[str], body: RawBody) -> Respon
     def work(tx: Tx) -> User:
         return change_user(tx, member.account_id, number, changes, member.user_id)
 
-    with fields_named(time_zone="timeZone", mailbox_id="mailboxId"):
-        return reply(_shown(parts_of(request).world.database.transact(work)))
+    return reply(_shown(parts_of(request).world.database.transact(work)))
 
 
 @post(
