@@ -75,6 +75,7 @@ def test_an_account_is_shown_and_changed_one_setting_at_a_time(tea: Run) -> None
         "Time zone: UTC",
         "Postal address: -",
         "Sequences: on",
+        "Agents see: all",
         "A doubt that nothing settles: ask",
     ]
     changed = fine(tea("account", "set", "--no-sequences", "--unknown-means", "sent", "--time-zone", "Europe/Berlin"))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from drumbeat.domain.account import Account, Role, UnknownMeans, User, UserStatus
+from drumbeat.domain.account import Account, AgentsSee, Role, UnknownMeans, User, UserStatus
 from drumbeat.domain.calendar import Holidays, Rhythm, parse_delay, parse_windows
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment, FinishedReason, Plan, Subject
@@ -154,6 +154,7 @@ ACCOUNT = Account(
     "1 Tea Street",
     sequences_enabled=True,
     unknown_means=UnknownMeans.ASK,
+    agents_see=AgentsSee.ALL,
     created_at=NOON,
     updated_at=NOON,
 )

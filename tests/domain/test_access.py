@@ -26,11 +26,13 @@ from drumbeat.domain.access import (
     fingerprint,
     has_role,
     matches,
+    owner_seen,
     read_credential,
     read_secret,
+    sees,
     write_credential,
 )
-from drumbeat.domain.account import Role
+from drumbeat.domain.account import AgentsSee, Role
 from drumbeat.domain.errors import IncorrectValue
 
 NOON = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
@@ -172,3 +174,14 @@ def test_a_scope_that_there_is_not_is_named() -> None:
     check_scopes(GRANTABLE)
     with pytest.raises(IncorrectValue, match="There is no scope 'fly'; there is: read, write, "):
         check_scopes(["read", "fly"])
+
+
+def test_agents_of_an_account_that_says_so_see_their_own_records_alone() -> None:
+    seen = {(role, see): owner_seen(role, see, 7) for role in Role for see in AgentsSee}
+    assert {key: by for key, by in seen.items() if by is not None} == {(Role.AGENT, AgentsSee.OWN): 7}
+    assert sees(None, 8)
+    assert sees(7, 7)
+    assert not sees(7, 8)
+    began = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
+    session = Session(1, 2, 7, 4, Role.AGENT, began, began, AgentsSee.OWN)
+    assert session.seen_by == 7

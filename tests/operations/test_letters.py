@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drumbeat.domain.account import Account, UnknownMeans
+from drumbeat.domain.account import Account, AgentsSee, UnknownMeans
 from drumbeat.domain.calendar import Delay, Rhythm, Unit
 from drumbeat.domain.delivery import read_message_id
 from drumbeat.domain.enrollment import Enrollment, Plan, Subject
@@ -34,7 +34,17 @@ from drumbeat.testing.sink import At
 from tests.operations.office import TOKEN, Office, opened
 
 IDENTITY = Identity(b"k" * 32, "https://drumbeat.example")
-ACCOUNT = Account(1, "Tea House", "UTC", "1 Tea Lane\nLondon", True, UnknownMeans.ASK, TUESDAY_MORNING, TUESDAY_MORNING)
+ACCOUNT = Account(
+    id=1,
+    name="Tea House",
+    time_zone="UTC",
+    postal_address="1 Tea Lane\nLondon",
+    sequences_enabled=True,
+    unknown_means=UnknownMeans.ASK,
+    agents_see=AgentsSee.ALL,
+    created_at=TUESDAY_MORNING,
+    updated_at=TUESDAY_MORNING,
+)
 WRITER = Writer(lambda _, __: b"leaves")
 
 

@@ -26,8 +26,8 @@ def made(tx: Tx, tenant: Tenant, **fields: object) -> Credential:
 def test_one_is_found_with_its_fingerprint_as_it_was_made(tx: Tx, us: Tenant) -> None:
     token = made(tx, us)
     key = made(tx, us, kind=CredentialKind.KEY, expires_at=tx.now + timedelta(days=1), scopes=frozenset({"*"}))
-    assert credentials.find(tx, us.account_id, token.id) == (token, "fingerprint 1", True)
-    assert credentials.find(tx, us.account_id, key.id) == (key, "fingerprint 2", True)
+    assert credentials.find(tx, us.account_id, token.id) == (token, "fingerprint 1", True, None)
+    assert credentials.find(tx, us.account_id, key.id) == (key, "fingerprint 2", True, None)
 
 
 def test_it_is_told_when_its_user_is_inactive(tx: Tx, us: Tenant) -> None:
@@ -45,7 +45,7 @@ def test_another_account_with_the_same_ids_sees_and_ends_none(tx: Tx, us: Tenant
     assert credentials.list_all(tx, rival.account_id) == []
     assert not credentials.revoke(tx, rival.account_id, token.id)
     credentials.touch(tx, rival.account_id, token.id, tx.now)
-    assert credentials.find(tx, us.account_id, token.id) == (token, "fingerprint 1", True)
+    assert credentials.find(tx, us.account_id, token.id) == (token, "fingerprint 1", True, None)
     assert credentials.list_all(tx, us.account_id)[0]["last_used_at"] is None
 
 

@@ -125,8 +125,8 @@ class TestAddresses:
     def test_unknown_addresses_are_told_with_their_suppression(self, tx: Tx, us: Tenant) -> None:
         unsubscribes.suppress(tx, us.account_id, "gone", Suppression.COMPLAINED, "report")
         rows = {row[0]: tuple(row[1:]) for row in people.contacts_by_address(tx, us.account_id, ["gone", "new"])}
-        assert rows["gone"][-1] == "complained"
-        assert rows["new"][-1] is None
+        assert rows["gone"][5] == "complained"
+        assert rows["new"][5] is None
         assert rows["new"][0] is None
 
     def test_the_oldest_person_of_a_kind_is_found(self, tx: Tx, us: Tenant) -> None:
@@ -155,7 +155,7 @@ class TestIsolation:
         assert people.find_by_address(tx, rival.account_id, CONTACT, "hash-1") is None
         assert [tuple(row[1:]) for row in people.contacts_by_address(tx, rival.account_id, ["hash-1"])] in (
             [],
-            [(None, None, None, None, None, None)],
+            [(None, None, None, None, None, None, None)],
         )
 
     def test_another_account_with_the_same_ids_changes_nothing(self, tx: Tx, us: Tenant, rival: Tenant) -> None:

@@ -63,27 +63,31 @@ class TestAttachments:
 
 
 class TestCalendars:
-    def test_saving_one_by_its_name_makes_it_and_then_changes_it(self, tx: Tx, us: Tenant) -> None:
-        id = templates.save_calendar(tx, us.account_id, "Ours", CHRISTMAS)
+    def test_one_is_made_changed_and_deleted(self, tx: Tx, us: Tenant) -> None:
+        id = templates.add_calendar(tx, us.account_id, "Ours", CHRISTMAS)
         assert templates.list_calendars(tx, us.account_id) == [templates.StoredCalendar(id, "Ours", CHRISTMAS)]
-        german = Holidays("DE", "BY", frozenset())
-        assert templates.save_calendar(tx, us.account_id, "Ours", german) == id
-        assert templates.list_calendars(tx, us.account_id) == [templates.StoredCalendar(id, "Ours", german)]
+        german = templates.StoredCalendar(id, "German", Holidays("DE", "BY", frozenset()))
+        templates.save_calendar(tx, us.account_id, german)
+        assert templates.lock_calendar(tx, us.account_id, id) == german
+        templates.delete_calendar(tx, us.account_id, id)
+        with pytest.raises(NotFound, match=f"There is no calendar {id}"):
+            templates.get_calendar(tx, us.account_id, id)
 
     def test_a_sequence_s_holidays_are_those_of_its_calendar_now(self, tx: Tx, us: Tenant) -> None:
-        id = templates.save_calendar(tx, us.account_id, "Ours", CHRISTMAS)
+        id = templates.add_calendar(tx, us.account_id, "Ours", CHRISTMAS)
         sequences.save(tx, replace(us.sequence, calendar_id=id))
         assert sequences.get(tx, us.account_id, us.sequence.id).holidays == CHRISTMAS
-        templates.save_calendar(tx, us.account_id, "Ours", Holidays("DE"))
+        german = templates.StoredCalendar(id, "Ours", Holidays("DE"))
+        templates.save_calendar(tx, us.account_id, german)
         assert sequences.get(tx, us.account_id, us.sequence.id).holidays == Holidays("DE")
 
     def test_another_account_has_calendars_of_its_own(self, tx: Tx, us: Tenant, rival: Tenant) -> None:
-        ours = templates.save_calendar(tx, us.account_id, "Ours", CHRISTMAS)
+        ours = templates.add_calendar(tx, us.account_id, "Ours", CHRISTMAS)
         assert templates.list_calendars(tx, rival.account_id) == []
-        assert templates.save_calendar(tx, rival.account_id, "Ours", Holidays("DE")) == ours
+        assert templates.add_calendar(tx, rival.account_id, "Ours", Holidays("DE")) == ours
         assert templates.list_calendars(tx, us.account_id)[0].holidays == CHRISTMAS
 
     def test_a_sequence_cannot_follow_another_account_s_calendar(self, tx: Tx, us: Tenant, rival: Tenant) -> None:
-        id = templates.save_calendar(tx, rival.account_id, "Theirs", CHRISTMAS)
+        id = templates.add_calendar(tx, rival.account_id, "Theirs", CHRISTMAS)
         with pytest.raises(BrokenRule):
             sequences.save(tx, replace(us.sequence, calendar_id=id))

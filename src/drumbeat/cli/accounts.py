@@ -17,7 +17,7 @@ from drumbeat.cli.terminal import (
     shown,
     transacted,
 )
-from drumbeat.domain.account import Account, UnknownMeans, User
+from drumbeat.domain.account import Account, AgentsSee, UnknownMeans, User
 from drumbeat.operations.accounts import change_account
 from drumbeat.store import accounts
 from drumbeat.store.transaction import Tx
@@ -43,6 +43,9 @@ def change(
     unknown_means: Annotated[
         UnknownMeans | None, typer.Option("--unknown-means", help="What becomes of a doubt that nothing settles.")
     ] = None,
+    agents_see: Annotated[
+        AgentsSee | None, typer.Option("--agents-see", help="All people, tasks and enrollments, or their own alone.")
+    ] = None,
     account: AccountOption = None,
     acting: ActingOption = None,
 ) -> None:
@@ -53,6 +56,7 @@ def change(
         "postal_address": postal_address,
         "sequences_enabled": sequences,
         "unknown_means": unknown_means,
+        "agents_see": agents_see,
     }
     told = {setting: value for setting, value in wanted.items() if value is not None}
     if not told:
@@ -70,4 +74,5 @@ def _say(account: Account) -> None:
     say(f"Time zone: {account.time_zone}")
     say(f"Postal address: {shown(account.postal_address)}")
     say(f"Sequences: {'on' if account.sequences_enabled else 'off'}")
+    say(f"Agents see: {account.agents_see}")
     say(f"A doubt that nothing settles: {account.unknown_means}")

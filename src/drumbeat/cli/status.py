@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated
 
 import typer
@@ -20,14 +19,11 @@ from drumbeat.cli.terminal import (
     transacted,
 )
 from drumbeat.domain.account import LARGEST_ID
-from drumbeat.domain.errors import NotFound
 from drumbeat.domain.timeline import Hold, Lifter, Stage
-from drumbeat.operations.doubts import count_as_not_sent, count_as_sent, send_again
-from drumbeat.operations.letters import read_frozen
+from drumbeat.operations.doubts import count_as_not_sent, count_as_sent, send_again, sha256_rewritten
 from drumbeat.operations.status import AccountStatus, Explained, account_status, explained
-from drumbeat.store import accounts, deliveries, enrollments
+from drumbeat.store import accounts, deliveries
 from drumbeat.store.transaction import Snapshot, Tx
-from drumbeat.wiring import World
 
 unknown_app = typer.Typer(no_args_is_help=True, help="Letters of which nobody knows whether they arrived.")
 _WHO = {
@@ -148,7 +144,7 @@ def settle_by_sending(enrollment_id: EnrollmentId, account: AccountOption = None
     with opened() as world:
         with world.database.read() as snapshot:
             account_id = pick_account(snapshot, account)
-        sha256 = _rewritten(world, account_id, enrollment_id)
+            sha256 = sha256_rewritten(snapshot, world.writer, account_id, enrollment_id)
 
         def work(tx: Tx) -> None:
             actor_id = acting_user(tx, account_id, acting).id
@@ -156,13 +152,3 @@ def settle_by_sending(enrollment_id: EnrollmentId, account: AccountOption = None
 
         world.database.transact(work)
     say(f"Enrollment {enrollment_id}: the letter is queued once more.")
-
-
-def _rewritten(world: World, account_id: int, enrollment_id: int) -> str:
-    """The SHA-256 of the doubtful letter, written anew from what was frozen."""
-    with world.database.read() as snapshot:
-        delivery = deliveries.find_unknown(snapshot, account_id, enrollment_id)
-        if delivery is None:
-            raise NotFound(f"There is no doubtful letter of enrollment {enrollment_id}.")
-        step = enrollments.get(snapshot, account_id, enrollment_id).plan.steps[delivery.position]
-    return hashlib.sha256(world.writer.write(account_id, step, read_frozen(delivery.frozen))).hexdigest()

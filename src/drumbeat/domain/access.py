@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from drumbeat.domain.account import Role
+from drumbeat.domain.account import AgentsSee, Role
 from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.mac import base36, mac
 
@@ -138,6 +138,12 @@ class Session:
     role: Role
     created_at: datetime
     seen_at: datetime
+    agents_see: AgentsSee = AgentsSee.ALL
+
+    @property
+    def seen_by(self) -> int | None:
+        """Whose records it shows, as `owner_seen` tells."""
+        return owner_seen(self.role, self.agents_see, self.user_id)
 
     @property
     def ends_at(self) -> datetime:
@@ -148,6 +154,19 @@ class Session:
 def has_role(role: Role, least: Role) -> bool:
     """Whether a user of this role may do what takes at least the other one: an admin may do what agents may."""
     return role is Role.ADMIN or role is least
+
+
+def owner_seen(role: Role, agents_see: AgentsSee, user_id: int) -> int | None:
+    """Whose records a user sees and may change: None is everybody's in the account, else their own alone.
+
+    People and tasks are their owner's, enrollments their actor's; sequences and what they are made of are shared.
+    """
+    return user_id if role is Role.AGENT and agents_see is AgentsSee.OWN else None
+
+
+def sees(seen_by: int | None, owner_id: int) -> bool:
+    """Whether somebody of whom `owner_seen` told this sees a record of this owner."""
+    return seen_by is None or seen_by == owner_id
 
 
 def csrf_token(hash_key: bytes, session: Session, stored: str) -> str:

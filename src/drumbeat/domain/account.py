@@ -32,6 +32,13 @@ class UnknownMeans(StrEnum):
     SENT = "sent"
 
 
+class AgentsSee(StrEnum):
+    """What the agents of an account see: everything in it, or only the records that are their own."""
+
+    ALL = "all"
+    OWN = "own"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A tenant. Every row belongs to exactly one."""
@@ -42,6 +49,7 @@ class Account:
     postal_address: str | None
     sequences_enabled: bool
     unknown_means: UnknownMeans
+    agents_see: AgentsSee
     created_at: datetime
     updated_at: datetime
 

@@ -33,32 +33,33 @@ _MOST_NOTED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The user behind a checked credential."""
+    """The user behind a checked credential; `seen_by` is whose records they see, None: everybody's."""
 
     account_id: int
     user_id: int
     credential_id: int
+    seen_by: int | None
 
 
 def admit(snapshot: Snapshot, request: AnyRequest, scope: Scope) -> Caller:
     """The caller of v2, or Unauthorized, TooManyCalls or InsufficientScope."""
-    credential = _checked(snapshot, _presented(request))
+    credential, seen_by = _checked(snapshot, _presented(request))
     parts_of(request).rates.count_v2(credential.account_id, credential.id, snapshot.now)
-    return _allowed(request, credential, scope, snapshot.now)
+    return _allowed(request, credential, seen_by, scope, snapshot.now)
 
 
 def admit_execute(request: AnyRequest, scope: Scope) -> Caller:
     """The caller of the execute API, read and counted on its own; or what `admit` raises."""
     parts = parts_of(request)
     with parts.world.database.read() as snapshot:
-        credential, now = _checked(snapshot, _presented(request)), snapshot.now
+        (credential, seen_by), now = _checked(snapshot, _presented(request)), snapshot.now
     standing = parts.rates.count_execute(credential.account_id, now)
     request.scope["state"][_STANDING] = standing
     if standing is not None and standing.is_exceeded:
         raise TooManyCalls(
             f"An account may make {standing.limit} calls a minute; call again in {standing.ends_in} seconds."
         )
-    return _allowed(request, credential, scope, now)
+    return _allowed(request, credential, seen_by, scope, now)
 
 
 def standing_of(scope: AnyScope) -> Standing | None:
@@ -67,11 +68,11 @@ def standing_of(scope: AnyScope) -> Standing | None:
     return standing
 
 
-def _allowed(request: AnyRequest, credential: Credential, scope: Scope, now: datetime) -> Caller:
+def _allowed(request: AnyRequest, credential: Credential, seen_by: int | None, scope: Scope, now: datetime) -> Caller:
     if not credential.allows(scope):
         raise InsufficientScope(f"This needs the scope {scope}.")
     request.scope["state"][_USED] = (credentials, credential.account_id, credential.id, now)
-    return Caller(credential.account_id, credential.user_id, credential.id)
+    return Caller(credential.account_id, credential.user_id, credential.id, seen_by)
 
 
 def note_session(request: AnyRequest, session: Session, now: datetime) -> None:
@@ -93,7 +94,7 @@ def _presented(request: AnyRequest) -> str:
     return text.strip()
 
 
-def _checked(snapshot: Snapshot, text: str) -> Credential:
+def _checked(snapshot: Snapshot, text: str) -> tuple[Credential, int | None]:
     named = read_credential(text)
     if named is None:
         raise CredentialMalformed("It has 64 characters and begins with dbt_ or dbk_; this one does not.")
@@ -101,12 +102,12 @@ def _checked(snapshot: Snapshot, text: str) -> Credential:
     genuine = matches(text, found[1] if found else _NOBODYS)
     if found is None or not genuine:
         raise Unauthorized("The token or key is not valid.")
-    credential, _, user_is_active = found
+    credential, _, user_is_active, seen_by = found
     if credential.kind is not named.kind or credential.revoked_at is not None or not user_is_active:
         raise Unauthorized("The token or key is not valid any more.")
     if not credential.is_valid(snapshot.now):
         raise CredentialExpired("Make a new one.")
-    return credential
+    return credential, seen_by
 
 
 async def note_use(request: AnyRequest) -> None:

@@ -117,7 +117,8 @@ def execute_sequence(request: AnyRequest, id: FromPath[str], body: RawBody) -> R
     contacts = _read_contacts(request, body)
 
     def work(tx: Tx) -> bytes:
-        done = execute(tx, world.hash_key, caller.account_id, caller.user_id, number, contacts)
+        account_id, by = caller.account_id, caller.user_id
+        done = execute(tx, world.hash_key, account_id, by, number, contacts, seen_by=caller.seen_by)
         return msgspec.json.encode(_answer(done))
 
     return json_reply(world.database.transact(lambda tx: once(tx, keyed, lambda: work(tx))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -273,13 +273,7 @@ class Attributes:
         if not isinstance(value, dict):
             self._wrong.append(WrongType("It is an object of values by their names.", field=name))
             return {}
-        for key, each in value.items():
-            if not 0 < len(key) <= _LONGEST_NAME or "\0" in key:
-                detail = f"A name has 1 to {_LONGEST_NAME} characters; {shortened(key)!r} does not fit."
-                self._wrong.append(IncorrectValue(detail, field=name))
-            elif not _is_plain(each):
-                detail = f"{shortened(key)} is text, a number, true, false, null, or a list or an object of texts."
-                self._wrong.append(WrongType(detail, field=name))
+        self._wrong += _wrong_in_custom(value, name)
         return value
 
     def refuse(self, error: Invalid) -> None:
@@ -322,6 +316,22 @@ class Attributes:
             self._wrong.append(IncorrectValue(f"It is from 1 to {LARGEST_ID}.", field=name))
             return 0
         return value
+
+
+def check_custom(values: Mapping[str, Any], field: str) -> None:
+    """Refuse custom fields that cannot be kept: the first complaint."""
+    for wrong in _wrong_in_custom(values, field):
+        raise wrong
+
+
+def _wrong_in_custom(values: Mapping[str, Any], field: str) -> Iterator[Invalid]:
+    for key, each in values.items():
+        if not 0 < len(key) <= _LONGEST_NAME or "\0" in key:
+            detail = f"A name has 1 to {_LONGEST_NAME} characters; {shortened(key)!r} does not fit."
+            yield IncorrectValue(detail, field=field)
+        elif not _is_plain(each):
+            detail = f"{shortened(key)} is text, a number, true, false, null, or a list or an object of texts."
+            yield WrongType(detail, field=field)
 
 
 def _is_plain(value: object) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drumbeat.domain.person import Person, PersonKind
-from drumbeat.operations.people import check_owner, find_person
+from drumbeat.operations.accounts import active_user
+from drumbeat.operations.people import find_person
 from drumbeat.operations.records import PersonFields, add_person, fields_of, finish_for_removed
 from drumbeat.store import accounts, conversions, events, people, tasks
 from drumbeat.store.conversions import Conversion
@@ -14,15 +15,24 @@ from drumbeat.store.transaction import Tx
 _OF_LEADS = ("unqualified_reason_id",)
 
 
-def convert(tx: Tx, hash_key: bytes, account_id: int, caller_id: int, lead_id: int, owner_id: int | None) -> Conversion:
+def convert(
+    tx: Tx,
+    hash_key: bytes,
+    account_id: int,
+    caller_id: int,
+    lead_id: int,
+    owner_id: int | None,
+    *,
+    seen_by: int | None = None,
+) -> Conversion:
     """Make a lead a contact, its organization another one, and remove it; the lead's owner owns both, or `owner_id`.
 
     What ran for the lead finishes as `resource_deleted`; its tasks, but those of its sequences, are the contact's.
     """
     people.lock(tx, account_id, PersonKind.LEAD, lead_id)
-    lead = find_person(tx, account_id, PersonKind.LEAD, lead_id, "lead_id")
+    lead = find_person(tx, account_id, PersonKind.LEAD, lead_id, "lead_id", seen_by=seen_by)
     if owner_id is not None:
-        check_owner(tx, account_id, owner_id)
+        active_user(tx, account_id, owner_id, "owner_id")
     finish_for_removed(tx, lead)
     owner = owner_id or lead.owner_id
     organization, individual = _contacts_of(lead)

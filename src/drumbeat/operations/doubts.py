@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 
 from drumbeat.domain.account import UnknownMeans
 from drumbeat.domain.delivery import DeliveryStatus
@@ -13,9 +14,10 @@ from drumbeat.domain.machine import decide
 from drumbeat.mail.compose import COMPOSER
 from drumbeat.operations.changes import Change, apply, store
 from drumbeat.operations.deliveries import EVIDENCE_AWAITED, end_leases
+from drumbeat.operations.letters import Writer, read_frozen
 from drumbeat.store import accounts, deliveries, enrollments
 from drumbeat.store.deliveries import Delivery, Settled
-from drumbeat.store.transaction import Tx
+from drumbeat.store.transaction import Snapshot, Tx
 
 
 def reap(tx: Tx, expired: Delivery) -> bool:
@@ -87,6 +89,15 @@ def count_as_not_sent(tx: Tx, account_id: int, enrollment_id: int, actor_id: int
     settled = Settled(delivery.key, DeliveryStatus.REFUSED, f"counted as not sent; {delivery.reply}")
     deliveries.settle_doubts(tx, account_id, [settled])
     return apply(tx, enrollment, CountedAsNotSent(actor_id))
+
+
+def sha256_rewritten(snapshot: Snapshot, writer: Writer, account_id: int, enrollment_id: int) -> str:
+    """The SHA-256 in hex of the doubtful letter, written anew from what was frozen; NotFound if there is none."""
+    delivery = deliveries.find_unknown(snapshot, account_id, enrollment_id)
+    if delivery is None:
+        raise NotFound(f"There is no doubtful letter of enrollment {enrollment_id}.")
+    step = enrollments.get(snapshot, account_id, enrollment_id).plan.steps[delivery.position]
+    return sha256(writer.write(account_id, step, read_frozen(delivery.frozen))).hexdigest()
 
 
 def send_again(tx: Tx, account_id: int, enrollment_id: int, actor_id: int, *, rewritten_sha256: str) -> Enrollment:

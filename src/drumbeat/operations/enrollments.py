@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from drumbeat.domain.access import sees
 from drumbeat.domain.account import User
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment, FinishedReason, Plan, State, Subject
@@ -59,6 +60,7 @@ def enroll(
     request: EnrollRequest,
     *,
     reenroll_after: timedelta | None = REENROLL_AFTER_V2,
+    seen_by: int | None = None,
 ) -> Enrollment:
     """Enroll one person, or raise Invalid on the field that stands in the way.
 
@@ -68,7 +70,7 @@ def enroll(
     if not accounts.get_account(tx, account_id).sequences_enabled:
         raise SequencesDisabled("An admin can switch them on in the account's settings.")
     accounts.lock_ids(tx, account_id, "enrollment")
-    sequence, person, actor = _checked(tx, account_id, caller_id, request)
+    sequence, person, actor = _checked(tx, account_id, caller_id, request, seen_by)
     run = _run_of(tx, hash_key, account_id, sequence, person)
     _check_person(tx, account_id, person, run.version)
     limit = sequence.reenroll_after if sequence.reenroll_after is not None else reenroll_after
@@ -78,7 +80,9 @@ def enroll(
     return enrollments.get(tx, account_id, id)
 
 
-def _checked(tx: Tx, account_id: int, caller_id: int, request: EnrollRequest) -> tuple[SequenceSettings, Person, User]:
+def _checked(
+    tx: Tx, account_id: int, caller_id: int, request: EnrollRequest, seen_by: int | None
+) -> tuple[SequenceSettings, Person, User]:
     wrong: list[Invalid] = []
     sequence = sequences.find(tx, account_id, request.sequence_id)
     if sequence is None or sequence.status is not SequenceStatus.ACTIVE:
@@ -86,13 +90,16 @@ def _checked(tx: Tx, account_id: int, caller_id: int, request: EnrollRequest) ->
     elif sequence.steps_total == 0:
         wrong.append(IncorrectValue("The sequence has no steps.", field="sequence_id"))
     person = people.find(tx, account_id, request.resource_type, request.resource_id)
-    if person is None:
+    if person is None or not sees(seen_by, person.owner_id):
+        person = None
         detail = f"There is no {request.resource_type} {request.resource_id}."
         wrong.append(IncorrectValue(detail, field="resource_id"))
     actor_id = caller_id if request.actor_id is None else request.actor_id
     actor = accounts.find_user(tx, account_id, actor_id)
     if actor is None or not actor.is_active:
         wrong.append(IncorrectValue("Name an active user of this account.", field="actor_id"))
+    elif not sees(seen_by, actor_id):
+        wrong.append(IncorrectValue("Only an admin enrolls for another user here.", field="actor_id"))
     if len(wrong) > 1:
         raise InvalidMany(wrong)
     if sequence is None or person is None or actor is None or wrong:
@@ -229,11 +236,13 @@ def _subject(run: Run, person: Person, actor: User, zone: str) -> Subject:
     )
 
 
-def set_state(tx: Tx, account_id: int, id: int, state: State, caller_id: int) -> Enrollment:
+def set_state(
+    tx: Tx, account_id: int, id: int, state: State, caller_id: int, *, seen_by: int | None = None
+) -> Enrollment:
     """Finish or resume an enrollment as a caller asks; asking for the state it has changes nothing."""
     found = enrollments.lock(tx, account_id, [id])
-    if not found:
-        return enrollments.get(tx, account_id, id)  # raises NotFound
+    if not found or not sees(seen_by, found[0].subject.actor_id):
+        return enrollments.get(tx, account_id, id, seen_by=seen_by)  # raises NotFound
     enrollment = found[0]
     if state is enrollment.state:
         return enrollment
@@ -252,10 +261,19 @@ def set_state(tx: Tx, account_id: int, id: int, state: State, caller_id: int) ->
 
 
 def finish_ongoing(
-    tx: Tx, account_id: int, kind: PersonKind, id: int, sequence_ids: Sequence[int], caller_id: int
+    tx: Tx,
+    account_id: int,
+    kind: PersonKind,
+    id: int,
+    sequence_ids: Sequence[int],
+    caller_id: int,
+    *,
+    seen_by: int | None = None,
 ) -> list[Enrollment]:
-    """Finish every ongoing enrollment of a person, in these sequences or (none given) in all."""
+    """Finish every ongoing enrollment of a person that is seen, in these sequences or (none given) in all."""
     ids = enrollments.ongoing_of_person(tx, account_id, kind, id, sequence_ids)
+    if seen_by is not None:
+        ids = [each.id for each in enrollments.find_many(tx, account_id, ids) if each.subject.actor_id == seen_by]
     return finish_all(tx, account_id, ids, FinishRequested(FinishedReason.MANUAL, caller_id))
 
 

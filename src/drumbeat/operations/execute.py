@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from drumbeat.domain.access import sees
 from drumbeat.domain.account import User
 from drumbeat.domain.errors import (
     ActorUnavailable,
@@ -103,13 +104,15 @@ def execute(
     caller_id: int,
     sequence_id: int,
     contacts: Sequence[ContactInput],
+    *,
+    seen_by: int | None = None,
 ) -> Execution:
     """Find or make the contacts and enroll those who may be; all in this transaction, or nothing."""
     runs = _Runs(tx, hash_key, account_id, sequence_id)
     actor = _actor(tx, account_id, runs.sequence, caller_id)
     results, candidates = _read(hash_key, account_id, contacts)
     accounts.lock_ids(tx, account_id, "enrollment")
-    eligible = _match(tx, account_id, candidates)
+    eligible = _match(tx, account_id, candidates, seen_by)
     _check_any(eligible, results)
     with tx.together():
         _find_or_make(tx, account_id, caller_id, eligible)
@@ -118,13 +121,20 @@ def execute(
 
 
 def execute_for(
-    tx: Tx, hash_key: bytes, account_id: int, caller_id: int, sequence_id: int, contact_ids: Sequence[int]
+    tx: Tx,
+    hash_key: bytes,
+    account_id: int,
+    caller_id: int,
+    sequence_id: int,
+    contact_ids: Sequence[int],
+    *,
+    seen_by: int | None = None,
 ) -> Execution:
     """The same for contacts that are known, by their ids."""
     runs = _Runs(tx, hash_key, account_id, sequence_id)
     actor = _actor(tx, account_id, runs.sequence, caller_id)
     accounts.lock_ids(tx, account_id, "enrollment")
-    results, candidates = _look_up(tx, account_id, contact_ids, needs_address=runs.have_letters)
+    results, candidates = _look_up(tx, account_id, contact_ids, seen_by, needs_address=runs.have_letters)
     eligible = _writable(tx, account_id, candidates)
     _check_any(eligible, results)
     with tx.together():
@@ -218,7 +228,7 @@ def _read(
 
 
 def _look_up(
-    tx: Tx, account_id: int, ids: Sequence[int], *, needs_address: bool
+    tx: Tx, account_id: int, ids: Sequence[int], seen_by: int | None, *, needs_address: bool
 ) -> tuple[list[ContactResult], list[_Candidate]]:
     """A result per id, and a candidate for each contact that can be enrolled, once for each address."""
     found = people.find_many(tx, account_id, [(PersonKind.CONTACT, id) for id in dict.fromkeys(ids)])
@@ -226,6 +236,8 @@ def _look_up(
     candidates: dict[object, _Candidate] = {}
     for id in ids:
         person = found.get((PersonKind.CONTACT, id))
+        if person is not None and not sees(seen_by, person.owner_id):
+            person = None
         result = ContactResult("" if person is None else person.email or "", ContactStatus.QUEUED)
         results.append(result)
         result.reason = _unfit(person, id, needs_address=needs_address)
@@ -264,11 +276,15 @@ def _filled(text: str | None) -> str | None:
     return text.strip() or None if text else None
 
 
-def _match(tx: Tx, account_id: int, candidates: Sequence[_Candidate]) -> list[_Candidate]:
+def _match(tx: Tx, account_id: int, candidates: Sequence[_Candidate], seen_by: int | None) -> list[_Candidate]:
     """Those who may be written to; who is known already carries the contact."""
     by_hash = {candidate.address_hash: candidate for candidate in candidates if candidate.address_hash}
     for row in people.contacts_by_address(tx, account_id, list(by_hash)):
         candidate = by_hash[row[0]]
+        if row[1] is not None and not sees(seen_by, row[7]):
+            candidate.result.status = ContactStatus.INVALID
+            candidate.result.reason = "email: A contact with this address belongs to another user."
+            continue
         if row[1] is not None:
             candidate.result.contact_id = row[1]
             empty = (not row[2], not row[3], not row[4])

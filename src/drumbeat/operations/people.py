@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from drumbeat.domain.access import sees
 from drumbeat.domain.errors import IncorrectValue, NotFound, SeveralMatch
 from drumbeat.domain.person import NEW_LEAD, Person, PersonKind
+from drumbeat.operations.accounts import active_user
 from drumbeat.operations.records import PersonFields, add_person, change_person, fields_of
 from drumbeat.store import accounts, people, person_pages
 from drumbeat.store.pages import Place
@@ -51,67 +53,95 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return untouched | {name: value for name, value in new.items() if value is not None}
 
 
-def create(tx: Tx, hash_key: bytes, account_id: int, caller_id: int, kind: PersonKind, edit: PersonEdit) -> Person:
+def create(
+    tx: Tx,
+    hash_key: bytes,
+    account_id: int,
+    caller_id: int,
+    kind: PersonKind,
+    edit: PersonEdit,
+    *,
+    seen_by: int | None = None,
+) -> Person:
     """A new lead or contact; it is the caller's unless another owner is named."""
     fields = edit.applied(None)
     if kind is PersonKind.LEAD and not fields.status:
         fields = replace(fields, status=NEW_LEAD)
-    _check_references(tx, account_id, None, edit, fields)
+    _check_references(tx, account_id, None, edit, fields, seen_by)
     return add_person(tx, hash_key, account_id, caller_id, kind, fields, owner_id=edit.owner_id)
 
 
-def change(tx: Tx, hash_key: bytes, account_id: int, kind: PersonKind, id: int, edit: PersonEdit) -> Person:
-    """Change a lead or contact; NotFound if there is none."""
+def change(
+    tx: Tx,
+    hash_key: bytes,
+    account_id: int,
+    kind: PersonKind,
+    id: int,
+    edit: PersonEdit,
+    *,
+    seen_by: int | None = None,
+) -> Person:
+    """Change a lead or contact; NotFound if there is none that is seen."""
     people.lock(tx, account_id, kind, id)
-    person = people.get(tx, account_id, kind, id)
+    person = people.get(tx, account_id, kind, id, seen_by=seen_by)
     before = fields_of(person)
     fields = edit.applied(before)
-    _check_references(tx, account_id, person, edit, fields)
+    _check_references(tx, account_id, person, edit, fields, seen_by)
     return change_person(tx, hash_key, person, fields, owner_id=edit.owner_id)
 
 
-def upsert(tx: Tx, hash_key: bytes, account_id: int, caller_id: int, sought: Sought, edit: PersonEdit) -> Person:
+def upsert(
+    tx: Tx,
+    hash_key: bytes,
+    account_id: int,
+    caller_id: int,
+    sought: Sought,
+    edit: PersonEdit,
+    *,
+    seen_by: int | None = None,
+) -> Person:
     """Change the one person that is sought, or create it if there is none; SeveralMatch if there are more.
 
     One transaction at a time looks, so that twins do not create two.
     """
     accounts.lock_ids(tx, account_id, sought.kind)
-    found = person_pages.list_page(tx, account_id, sought, Place(limit=2))
+    found = person_pages.list_page(tx, account_id, sought, Place(limit=2), seen_by=seen_by)
     if len(found) > 1:
         ids = ", ".join(str(person.id) for person in found)
         raise SeveralMatch(f"{sought.kind.title()}s {ids} fit the filters; name filters that only one fits.")
     if found:
-        return change(tx, hash_key, account_id, sought.kind, found[0].id, edit)
-    return create(tx, hash_key, account_id, caller_id, sought.kind, edit)
+        return change(tx, hash_key, account_id, sought.kind, found[0].id, edit, seen_by=seen_by)
+    return create(tx, hash_key, account_id, caller_id, sought.kind, edit, seen_by=seen_by)
 
 
-def _check_references(tx: Tx, account_id: int, before: Person | None, edit: PersonEdit, fields: PersonFields) -> None:
+def _check_references(
+    tx: Tx, account_id: int, before: Person | None, edit: PersonEdit, fields: PersonFields, seen_by: int | None
+) -> None:
     if edit.owner_id is not None and edit.owner_id != (before and before.owner_id):
-        check_owner(tx, account_id, edit.owner_id)
+        active_user(tx, account_id, edit.owner_id, "owner_id")
     if fields.organization_id is not None and fields.organization_id != (before and before.organization_id):
-        _check_organization(tx, account_id, fields.organization_id, "contact_id", before)
+        _check_organization(tx, account_id, fields.organization_id, "contact_id", before, seen_by)
     parent: int | None = fields.details.get("parent_organization_id")
     if parent is not None and parent != (before and before.details.get("parent_organization_id")):
-        _check_organization(tx, account_id, parent, "parent_organization_id", before)
+        _check_organization(tx, account_id, parent, "parent_organization_id", before, seen_by)
 
 
-def check_owner(tx: Tx, account_id: int, owner_id: int) -> None:
-    """Refuse an owner that is no active user of the account."""
-    owner = accounts.find_user(tx, account_id, owner_id)
-    if owner is None or not owner.is_active:
-        raise IncorrectValue("Name an active user of this account.", field="owner_id")
-
-
-def _check_organization(tx: Tx, account_id: int, id: int, field: str, member: Person | None) -> None:
+def _check_organization(
+    tx: Tx, account_id: int, id: int, field: str, member: Person | None, seen_by: int | None
+) -> None:
     found = people.find(tx, account_id, PersonKind.CONTACT, id)
+    if found is not None and not sees(seen_by, found.owner_id):
+        found = None
     is_itself = member is not None and (member.kind, member.id) == (PersonKind.CONTACT, id)
     if found is None or not found.is_organization or is_itself:
         raise IncorrectValue("Name a contact of this account that is another organization.", field=field)
 
 
-def find_person(snapshot: Snapshot, account_id: int, kind: PersonKind, id: int, field: str) -> Person:
+def find_person(
+    snapshot: Snapshot, account_id: int, kind: PersonKind, id: int, field: str, *, seen_by: int | None = None
+) -> Person:
     """The person that a field names, or IncorrectValue on it."""
     try:
-        return people.get(snapshot, account_id, kind, id)
+        return people.get(snapshot, account_id, kind, id, seen_by=seen_by)
     except NotFound as error:
         raise IncorrectValue(error.detail, field=field) from None

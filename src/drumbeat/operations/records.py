@@ -162,9 +162,17 @@ def _meets_another(enrollment: Enrollment, taken: frozenset[int]) -> bool:
     return bool({enrollment.subject.sequence_id, enrollment.subject.runs_sequence_id} & taken)
 
 
-def delete_person(tx: Tx, account_id: int, kind: PersonKind, id: int, actor_id: int | None = None) -> None:
+def delete_person(
+    tx: Tx,
+    account_id: int,
+    kind: PersonKind,
+    id: int,
+    actor_id: int | None = None,
+    *,
+    seen_by: int | None = None,
+) -> None:
     """Delete a person with their tasks; what runs for them finishes first, as `resource_deleted`."""
-    person = people.get(tx, account_id, kind, id)
+    person = people.get(tx, account_id, kind, id, seen_by=seen_by)
     finish_for_removed(tx, person)
     tasks.delete_of_person(tx, account_id, kind.value, id)
     people.delete(tx, person)

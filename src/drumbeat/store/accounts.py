@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drumbeat.domain.account import Account, Role, UnknownMeans, User, UserStatus
+from drumbeat.domain.account import Account, AgentsSee, Role, UnknownMeans, User, UserStatus
 from drumbeat.domain.errors import NotFound
 from drumbeat.store.stamps import from_stamp, to_stamp
 from drumbeat.store.statement import Record, Statement
@@ -86,6 +86,7 @@ def save_account(tx: Tx, account: Account) -> None:
         postal_address=account.postal_address,
         sequences_enabled=account.sequences_enabled,
         unknown_means=account.unknown_means.value,
+        agents_see=account.agents_see.value,
         now=to_stamp(tx.now),
     )
 
@@ -98,12 +99,13 @@ def _account(row: Record) -> Account:
         postal_address=row.postal_address,
         sequences_enabled=bool(row.sequences_enabled),
         unknown_means=UnknownMeans(row.unknown_means),
+        agents_see=AgentsSee(row.agents_see),
         created_at=from_stamp(row.created_at),
         updated_at=from_stamp(row.updated_at),
     )
 
 
-_ACCOUNT = "id, name, time_zone, postal_address, sequences_enabled, unknown_means, created_at, updated_at"
+_ACCOUNT = "id, name, time_zone, postal_address, sequences_enabled, unknown_means, agents_see, created_at, updated_at"
 _ADD_ACCOUNT = Statement(f"""
     INSERT INTO accounts (id, name, time_zone, postal_address, created_at, updated_at)
     VALUES ((SELECT coalesce(max(id), 0) + 1 FROM accounts), :name, :time_zone, :postal_address, :now, :now)
@@ -115,7 +117,8 @@ _LOCK_ACCOUNT = Statement("SELECT id FROM accounts WHERE id = :account_id {lock}
 _LIST_ACCOUNTS = Statement(f"SELECT {_ACCOUNT} FROM accounts ORDER BY id")
 _SAVE_ACCOUNT = Statement("""
     UPDATE accounts SET name = :name, time_zone = :time_zone, postal_address = :postal_address,
-        sequences_enabled = :sequences_enabled, unknown_means = :unknown_means, updated_at = :now
+        sequences_enabled = :sequences_enabled, unknown_means = :unknown_means,
+        agents_see = :agents_see, updated_at = :now
     WHERE id = :account_id
 """)
 

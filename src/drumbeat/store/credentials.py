@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from drumbeat.domain.access import Credential, CredentialKind
+from drumbeat.domain.access import Credential, CredentialKind, owner_seen
+from drumbeat.domain.account import AgentsSee, Role
 from drumbeat.store.accounts import take_ids
 from drumbeat.store.stamps import instant_or_none, stamp_or_none, to_stamp
 from drumbeat.store.statement import Statement
@@ -32,8 +33,8 @@ def add(tx: Tx, credential: Credential, name: str, fingerprint: str) -> None:
     )
 
 
-def find(snapshot: Snapshot, account_id: int, id: int) -> tuple[Credential, str, bool] | None:
-    """The credential, its fingerprint, and whether its user is active; or None."""
+def find(snapshot: Snapshot, account_id: int, id: int) -> tuple[Credential, str, bool, int | None] | None:
+    """The credential, its fingerprint, whether its user is active, and whose records they see; or None."""
     row = snapshot.first(_FIND, account_id=account_id, id=id)
     if row is None:
         return None
@@ -46,7 +47,8 @@ def find(snapshot: Snapshot, account_id: int, id: int) -> tuple[Credential, str,
         expires_at=instant_or_none(row.expires_at),
         revoked_at=instant_or_none(row.revoked_at),
     )
-    return credential, row.fingerprint, row.status == "active"
+    seen_by = owner_seen(Role(row.role), AgentsSee(row.agents_see), row.user_id)
+    return credential, row.fingerprint, row.status == "active", seen_by
 
 
 def list_all(snapshot: Snapshot, account_id: int) -> list[dict[str, object]]:
@@ -69,8 +71,10 @@ _ADD = Statement("""
     VALUES (:account_id, :id, :kind, :user_id, :name, :fingerprint, :scopes, :now, :expires_at)
 """)
 _FIND = Statement("""
-    SELECT c.kind, c.user_id, c.fingerprint, c.scopes, c.expires_at, c.revoked_at, u.status
+    SELECT c.kind, c.user_id, c.fingerprint, c.scopes, c.expires_at, c.revoked_at, u.status,
+        u.role, a.agents_see
     FROM credentials c JOIN users u ON u.account_id = c.account_id AND u.id = c.user_id
+    JOIN accounts a ON a.id = c.account_id
     WHERE c.account_id = :account_id AND c.id = :id
 """)
 _LIST = Statement("""

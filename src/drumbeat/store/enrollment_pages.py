@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.person import PersonKind
 from drumbeat.store.enrollments import find_many
@@ -19,40 +19,54 @@ def list_page(
     ids: Sequence[int] | None = None,
     resource_type: PersonKind | None = None,
     resource_ids: Sequence[int] | None = None,
+    actor_id: int | None = None,
+    runs_sequence_id: int | None = None,
+    failure_reason: FailureReason | None = None,
     after: int = 0,
     descending: bool = False,
     skip: int = 0,
     limit: int,
 ) -> list[Enrollment]:
-    """A page of enrollments by id; only the (account, id) index is walked to skip, or the people's to find some."""
-    where = ["e.account_id = :account_id"]
+    """A page of enrollments by id; only the (account, id) index is walked to skip, or one of those that find some.
+
+    Of a sequence that runs only the ongoing ones are listed, by a failure reason only those that are blocked.
+    """
+    values = {
+        "actor_id": actor_id,
+        "runs_sequence_id": runs_sequence_id,
+        "failure_reason": failure_reason and failure_reason.value,
+        "resource_type": resource_type and resource_type.value,
+        "named": None if ids is None else [[id] for id in ids],
+        "sought": None if resource_ids is None else [[id] for id in resource_ids],
+        "after": after or None,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    where = ["e.account_id = :account_id", *(_CONDITIONS[name] for name in given if name in _CONDITIONS)]
+    where += _about_people(resource_type, has_ids=resource_ids is not None)
     if after:
         where.append("e.id < :after" if descending else "e.id > :after")
-    if ids is not None:
-        where.append("e.id {in: SELECT id FROM {named: id int} AS named :in}")
-    if resource_ids is None and resource_type is not None:
-        # Not the people's index: it would gather all of a kind and sort them for each page.
-        where.append("e.resource_type || '' = :resource_type")
-    if resource_ids is not None:
-        where.append("e.resource_type IN ('lead', 'contact')" if resource_type is None else _OF_KIND)
-        where.append("e.resource_id {in: SELECT id FROM {sought: id int} AS sought :in}")
     order = "DESC" if descending else "ASC"
     statement = _page_statement(" AND ".join(where), order)
-    parameters: dict[str, Any] = {"account_id": account_id, "skip": skip, "limit": limit}
-    if after:
-        parameters["after"] = after
-    if ids is not None:
-        parameters["named"] = [[id] for id in ids]
-    if resource_type is not None:
-        parameters["resource_type"] = resource_type.value
-    if resource_ids is not None:
-        parameters["sought"] = [[id] for id in resource_ids]
-    listed = [row[0] for row in snapshot.all(statement, **parameters)]
+    rows = snapshot.all(statement, account_id=account_id, skip=skip, limit=limit, **given)
+    listed = [row[0] for row in rows]
     found = {enrollment.id: enrollment for enrollment in find_many(snapshot, account_id, listed)}
     return [found[id] for id in listed]
 
 
-_OF_KIND = "e.resource_type = :resource_type"
+_CONDITIONS = {
+    "actor_id": "e.actor_id = :actor_id",
+    "runs_sequence_id": "e.state <> 'finished' AND e.runs_sequence_id = :runs_sequence_id",
+    "failure_reason": "e.state = 'blocked' AND e.failure_reason = :failure_reason",
+    "named": "e.id {in: SELECT id FROM {named: id int} AS named :in}",
+    "sought": "e.resource_id {in: SELECT id FROM {sought: id int} AS sought :in}",
+}
+
+
+def _about_people(kind: PersonKind | None, *, has_ids: bool) -> Sequence[str]:
+    if has_ids:
+        return ["e.resource_type IN ('lead', 'contact')" if kind is None else "e.resource_type = :resource_type"]
+    # Not the people's index: it would gather all of a kind and sort them for each page.
+    return [] if kind is None else ["e.resource_type || '' = :resource_type"]
 
 
 def _page_statement(where: str, order: str) -> Statement:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from drumbeat.domain.access import sees
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import (
     ActionStatus,
@@ -43,10 +44,10 @@ def save(tx: Tx, account_id: int, changed: Sequence[tuple[Enrollment, int]]) -> 
     return frozenset(row[0] for row in rows)
 
 
-def get(snapshot: Snapshot, account_id: int, id: int) -> Enrollment:
-    """The enrollment, or NotFound."""
+def get(snapshot: Snapshot, account_id: int, id: int, *, seen_by: int | None = None) -> Enrollment:
+    """The enrollment, or NotFound; also where only the records of `seen_by` are seen, and it is somebody else's."""
     found = find_many(snapshot, account_id, [id])
-    if not found:
+    if not found or not sees(seen_by, found[0].subject.actor_id):
         raise NotFound(f"There is no enrollment {id}.")
     return found[0]
 

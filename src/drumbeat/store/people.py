@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from drumbeat.domain.access import sees
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.person import Person, PersonKind, values_to_find
 from drumbeat.store.stamps import from_stamp, to_stamp
@@ -30,10 +31,10 @@ def name_contacts(tx: Tx, account_id: int, contacts: Sequence[tuple[str, int]]) 
     tx.run(_NAME_CONTACTS, account_id=account_id, named=contacts)
 
 
-def get(snapshot: Snapshot, account_id: int, kind: PersonKind, id: int) -> Person:
-    """The person, or NotFound."""
+def get(snapshot: Snapshot, account_id: int, kind: PersonKind, id: int, *, seen_by: int | None = None) -> Person:
+    """The person, or NotFound; also where only the records of `seen_by` are seen, and it is somebody else's."""
     person = find(snapshot, account_id, kind, id)
-    if person is None:
+    if person is None or not sees(seen_by, person.owner_id):
         raise NotFound(f"There is no {kind} {id}.")
     return person
 
@@ -195,7 +196,8 @@ _FIND = Statement(f"""
 """)
 _LOCK = Statement("SELECT id FROM people WHERE account_id = :account_id AND kind = :kind AND id = :id {lock}")
 _CONTACTS = Statement("""
-    SELECT sought.address_hash, p.id, p.first_name, p.last_name, p.phone, p.time_zone, s.cause
+    SELECT sought.address_hash, p.id, p.first_name, p.last_name, p.phone, p.time_zone, s.cause,
+        p.owner_id
     FROM {sought: address_hash text} AS sought
     LEFT JOIN suppressions s ON s.account_id = :account_id AND {key: s.address_hash = sought.address_hash}
     LEFT JOIN contact_addresses c ON c.account_id = :account_id AND {key: c.address_hash = sought.address_hash}

@@ -31,22 +31,27 @@ class Sought:
     name: str | None = None
 
 
-def list_page(snapshot: Snapshot, account_id: int, sought: Sought, place: Place) -> list[Person]:
-    """A page of people in the place's order."""
-    where, given = conditions(account_id, sought)
+def list_page(
+    snapshot: Snapshot, account_id: int, sought: Sought, place: Place, *, seen_by: int | None = None
+) -> list[Person]:
+    """A page of people in the place's order; only those of one owner where no others are seen."""
+    where, given = conditions(account_id, sought, seen_by)
     listed = snapshot.all(pages.statement("people", where, place), **given, **pages.parameters(place))
     keys = [(sought.kind, row[0]) for row in listed]
     found = find_many(snapshot, account_id, keys)
     return [found[key] for key in keys]
 
 
-def conditions(account_id: int, sought: Sought) -> tuple[list[str], dict[str, Any]]:
+def conditions(account_id: int, sought: Sought, seen_by: int | None = None) -> tuple[list[str], dict[str, Any]]:
     """What a statement asks of each row, and the parameters of that."""
     where = ["r.account_id = :account_id", "r.kind = :kind"]
     given: dict[str, Any] = {"account_id": account_id, "kind": sought.kind.value}
     if sought.ids is not None:
         where.append("r.id {in: SELECT id FROM {ids: id int} AS named :in}")
         given["ids"] = [[id] for id in sought.ids]
+    if seen_by is not None:
+        where.append("r.owner_id = :seen_by")
+        given["seen_by"] = seen_by
     for column in sorted(sought.columns):
         assert column in COLUMNS
         where.append(f"r.{column} = :{column}")

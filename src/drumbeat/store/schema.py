@@ -102,6 +102,7 @@ accounts = Table(
     Column("unknown_means", Text, nullable=False, server_default="ask"),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("agents_see", Text, nullable=False, server_default="all"),
     one_of("unknown_means", "ask", "sent"),
 )
 
@@ -260,6 +261,7 @@ people = tenant_table(
     key=("kind", "id"),
 )
 Index("ix_people_updated", people.c.account_id, people.c.kind, people.c.updated_at, people.c.id)
+Index("ix_people_owner", people.c.account_id, people.c.kind, people.c.owner_id, people.c.id)
 Index("ix_people_name", people.c.account_id, people.c.kind, people.c.last_name, people.c.first_name, people.c.id)
 for _column in ("organization_name", "phone", "mobile", "organization_id"):
     Index(
@@ -486,6 +488,7 @@ Index(
     enrollments.c.resource_id,
     enrollments.c.id,
 )
+Index("ix_enrollments_actor", enrollments.c.account_id, enrollments.c.actor_id, enrollments.c.id)
 Index(
     "ix_enrollments_address",
     enrollments.c.account_id,

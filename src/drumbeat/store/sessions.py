@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from drumbeat.domain.access import SESSION_IDLE_FOR, SESSION_LASTS, Session
-from drumbeat.domain.account import Role, User
+from drumbeat.domain.account import AgentsSee, Role, User
 from drumbeat.store.accounts import take_ids
 from drumbeat.store.stamps import from_stamp, to_stamp
 from drumbeat.store.statement import Record, Statement
@@ -73,6 +73,7 @@ def _session(account_id: int, id: int, row: Record) -> Session:
         role=Role(row.role),
         created_at=from_stamp(row.created_at),
         seen_at=from_stamp(row.seen_at),
+        agents_see=AgentsSee(row.agents_see),
     )
 
 
@@ -81,8 +82,9 @@ _ADD = Statement("""
     VALUES (:account_id, :id, :user_id, :fingerprint, :now, :now)
 """)
 _FIND = Statement("""
-    SELECT s.user_id, u.login_id, u.role, s.fingerprint, s.created_at, s.seen_at
+    SELECT s.user_id, u.login_id, u.role, s.fingerprint, s.created_at, s.seen_at, a.agents_see
     FROM sessions s JOIN users u ON u.account_id = s.account_id AND u.id = s.user_id
+    JOIN accounts a ON a.id = s.account_id
     WHERE s.account_id = :account_id AND s.id = :id AND u.status = 'active' AND u.login_id IS NOT NULL
 """)
 _LIST_IDS = Statement("SELECT id FROM sessions WHERE account_id = :account_id AND user_id = :user_id ORDER BY id")

@@ -31,9 +31,14 @@ class SoughtTasks:
     text: str | None = None
 
 
-def list_page(snapshot: Snapshot, account_id: int, sought: SoughtTasks, place: Place) -> list[Task]:
-    """A page of tasks in the place's order."""
+def list_page(
+    snapshot: Snapshot, account_id: int, sought: SoughtTasks, place: Place, *, seen_by: int | None = None
+) -> list[Task]:
+    """A page of tasks in the place's order; only those of one owner where no others are seen."""
     where, given = conditions(account_id, sought, place.order, snapshot.now)
+    if seen_by is not None:
+        where.append("r.owner_id = :seen_by")
+        given["seen_by"] = seen_by
     listed = snapshot.all(pages.statement("tasks", where, place), **given, **pages.parameters(place))
     ids = [row[0] for row in listed]
     found = find_many(snapshot, account_id, ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from drumbeat.domain.access import sees
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.task import Task
 from drumbeat.store.stamps import from_stamp, instant_or_none, stamp_or_none, to_stamp
@@ -17,10 +18,10 @@ def add(tx: Tx, tasks: Sequence[Task]) -> None:
     tx.insert(_ADD, [_row(task) for task in tasks])
 
 
-def get(snapshot: Snapshot, account_id: int, id: int) -> Task:
-    """The task, or NotFound."""
+def get(snapshot: Snapshot, account_id: int, id: int, *, seen_by: int | None = None) -> Task:
+    """The task, or NotFound; also where only the records of `seen_by` are seen, and it is somebody else's."""
     row = snapshot.first(_GET, account_id=account_id, id=id)
-    if row is None:
+    if row is None or not sees(seen_by, row.owner_id):
         raise NotFound(f"There is no task {id}.")
     return _task(row)
 

@@ -9,7 +9,7 @@ from litestar import Response, put
 from litestar.params import RawBody
 from msgspec import UNSET, UnsetType
 
-from drumbeat.domain.account import Account, Role, UnknownMeans
+from drumbeat.domain.account import Account, AgentsSee, Role, UnknownMeans
 from drumbeat.http.app_api.admission import admit_member, admit_writing
 from drumbeat.http.app_api.shapes import One, reply, stamp
 from drumbeat.http.decoding import BodyReader, LongText, Name, struct_changes
@@ -29,12 +29,14 @@ class ChangingAccount(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     postal_address: LongText | UnsetType | None = UNSET
     sequences_enabled: bool | UnsetType = UNSET
     unknown_means: UnknownMeans | UnsetType = UNSET
+    agents_see: AgentsSee | UnsetType = UNSET
 
 
 class ShownAccount(msgspec.Struct, rename="camel", frozen=True):
     """The account; while sequences are off nobody is enrolled and no letter leaves.
 
     unknownMeans says what becomes of a letter whose fate nothing settles: somebody is asked, or it counts as sent.
+    agentsSee: all records of the account, or their own alone.
     """
 
     id: int
@@ -43,6 +45,7 @@ class ShownAccount(msgspec.Struct, rename="camel", frozen=True):
     postal_address: str | None
     sequences_enabled: bool
     unknown_means: UnknownMeans
+    agents_see: AgentsSee
     created_at: str | None
     updated_at: str | None
 
@@ -55,6 +58,7 @@ _EXAMPLE = {
         "postalAddress": "1 Tea Lane\nLondon",
         "sequencesEnabled": True,
         "unknownMeans": "ask",
+        "agentsSee": "all",
         "createdAt": "2026-03-02T09:30:00Z",
         "updatedAt": "2026-03-03T10:00:00Z",
     }
@@ -107,6 +111,7 @@ def _shown(account: Account) -> ShownAccount:
         postal_address=account.postal_address,
         sequences_enabled=account.sequences_enabled,
         unknown_means=account.unknown_means,
+        agents_see=account.agents_see,
         created_at=stamp(account.created_at),
         updated_at=stamp(account.updated_at),
     )

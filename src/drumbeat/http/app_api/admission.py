@@ -35,6 +35,11 @@ class Member:
         """Who they are there."""
         return self.session.user_id
 
+    @property
+    def seen_by(self) -> int | None:
+        """Whose records they see; None: everybody's in the account."""
+        return self.session.seen_by
+
 
 def admit_member(snapshot: Snapshot, request: AnyRequest, least: Role = Role.AGENT) -> Member:
     """The user behind the session's cookie; NotSignedIn, CrossSite or AdminsOnly."""

@@ -18,6 +18,7 @@ from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, parts_of
 from drumbeat.http.reading import read_id, read_parameters
 from drumbeat.operations.execute import ContactStatus, Execution, execute_for
+from drumbeat.store.transaction import Tx
 
 MOST_CONTACTS = 500
 
@@ -91,10 +92,12 @@ def execute_known(request: AnyRequest, id: FromPath[str], body: RawBody) -> Resp
     member = admit_writing(request)
     read_parameters(request)
     number, sent = read_id(id, "sequence"), _read(request, body)
-    done = world.database.transact(
-        lambda tx: execute_for(tx, world.hash_key, member.account_id, member.user_id, number, sent.contact_ids)
-    )
-    return reply(_shown(done))
+
+    def work(tx: Tx) -> Execution:
+        account_id, by, ids = member.account_id, member.user_id, sent.contact_ids
+        return execute_for(tx, world.hash_key, account_id, by, number, ids, seen_by=member.seen_by)
+
+    return reply(_shown(world.database.transact(work)))
 
 
 def _shown(done: Execution) -> KnownExecuted:

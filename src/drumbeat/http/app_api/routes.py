@@ -7,13 +7,18 @@ from litestar import Router
 from drumbeat.http.app_api import (
     account,
     calendars,
+    doubts,
+    enrollments,
     executing,
     files,
     keys,
     mailboxes,
     passwords,
+    people,
     sequences,
     session,
+    status,
+    tasks,
     templates,
     users,
     versions,
@@ -24,4 +29,5 @@ def router() -> Router:
     """The routes under /api for a browser that is signed in."""
     who = (session, passwords, account, users, keys, mailboxes)
     what = (calendars, templates, sequences, versions, executing, files)
-    return Router("/api", route_handlers=[handler for noun in who + what for handler in noun.handlers])
+    work = (people, tasks, enrollments, doubts, status)
+    return Router("/api", route_handlers=[handler for noun in who + what + work for handler in noun.handlers])

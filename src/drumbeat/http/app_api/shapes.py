@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from litestar import Response
 
-from drumbeat.domain.errors import Invalid, InvalidMany
+from drumbeat.domain.errors import IncorrectValue, Invalid, InvalidMany
 from drumbeat.http.parts import json_reply
 from drumbeat.http.sell_v2.envelope import whole_seconds
 
@@ -75,3 +75,11 @@ def fields_named(**names: str) -> Iterator[None]:
         for each in error.errors:
             each.field = names.get(each.field or "", each.field)
         raise
+
+
+def utc_second(instant: datetime) -> datetime:
+    """An instant as it is kept where it is shown to the second; IncorrectValue where no calendar knows it."""
+    try:
+        return instant.astimezone(UTC).replace(microsecond=0)
+    except OverflowError:
+        raise IncorrectValue("Name an instant of our time.", field="body") from None

@@ -257,7 +257,8 @@ def try_template(request: AnyRequest, body: RawBody) -> Response[bytes]:
     sent = _read_trying(request, body)
     world = parts_of(request).world
     with world.database.read() as snapshot:
-        person = find_person(snapshot, member.account_id, sent.person_kind, sent.person_id, "person_id")
+        whom, seen_by = (sent.person_kind, sent.person_id), member.seen_by
+        person = find_person(snapshot, member.account_id, *whom, "person_id", seen_by=seen_by)
         user = accounts.get_user(snapshot, member.account_id, member.user_id)
         source = TemplateText(sent.subject, sent.html or None, sent.text or None)
         url = f"{world.settings.base_url}/u/preview"

@@ -21,6 +21,7 @@ from drumbeat.operations.conversions import convert
 from drumbeat.store import conversions
 from drumbeat.store.conversions import Conversion
 from drumbeat.store.pages import Order
+from drumbeat.store.transaction import Tx
 
 Answer = Response[bytes]
 
@@ -78,7 +79,7 @@ def list_conversions(request: AnyRequest) -> Answer:
         columns = {name: whole_number(sent, name, 0, 1, LARGEST_ID) for name in _COLUMNS if name in sent}
         whole_number(sent, "deal_id", 0, 1, LARGEST_ID)
         ids = [] if "deal_id" in sent else number_list(sent, "ids")
-        found = conversions.list_page(snapshot, caller.account_id, ids, columns, place)
+        found = conversions.list_page(snapshot, caller.account_id, ids, columns, place, seen_by=caller.seen_by)
     shown, has_next = found[: paging.per_page], len(found) > paging.per_page
     last_id = shown[-1].id if has_next else 0
     return paging.answer(request, [_record(each) for each in shown], has_next=has_next, last_id=last_id)
@@ -108,10 +109,12 @@ def create_conversion(request: AnyRequest, body: RawBody) -> Answer:
     if sent.flag("create_deal"):
         sent.refuse(IncorrectValue("There are no deals here; send false.", field="create_deal"))
     sent.check()
-    made = world.database.transact(
-        lambda tx: convert(tx, world.hash_key, caller.account_id, caller.user_id, lead_id, owner_id)
-    )
-    return json_reply(_record(made))
+
+    def work(tx: Tx) -> Conversion:
+        account_id, by = caller.account_id, caller.user_id
+        return convert(tx, world.hash_key, account_id, by, lead_id, owner_id, seen_by=caller.seen_by)
+
+    return json_reply(_record(world.database.transact(work)))
 
 
 @readable(
@@ -123,7 +126,8 @@ def show_conversion(request: AnyRequest, id: FromPath[str]) -> Answer:
     with parts_of(request).world.database.read() as snapshot:
         caller = admit(snapshot, request, Scope.READ)
         read_parameters(request)
-        return json_reply(_record(conversions.get(snapshot, caller.account_id, read_id(id, "lead conversion"))))
+        number = read_id(id, "lead conversion")
+        return json_reply(_record(conversions.get(snapshot, caller.account_id, number, seen_by=caller.seen_by)))
 
 
 def _record(made: Conversion) -> Record[ShownConversion]:

@@ -102,7 +102,7 @@ def list_enrollments(request: AnyRequest) -> Answer:
     with parts.world.database.read() as snapshot:
         caller = admit(snapshot, request, Scope.READ)
         listing = _read_listing(read_parameters(request, _NAMES))
-        found = listing.find(snapshot, caller.account_id)
+        found = listing.find(snapshot, caller.account_id, caller.seen_by)
         views = view(snapshot, caller.account_id, found[: listing.paging.per_page])
     has_next = len(found) > listing.paging.per_page
     last_id = views[-1].enrollment.id if has_next else 0
@@ -117,7 +117,7 @@ class _Listing:
     resource_ids: list[int] | None
     resource_type: PersonKind | None
 
-    def find(self, snapshot: Snapshot, account_id: int) -> list[Enrollment]:
+    def find(self, snapshot: Snapshot, account_id: int, seen_by: int | None) -> list[Enrollment]:
         """The page, and one more if there is a next one."""
         return enrollment_pages.list_page(
             snapshot,
@@ -125,6 +125,7 @@ class _Listing:
             ids=self.ids,
             resource_type=self.resource_type,
             resource_ids=self.resource_ids,
+            actor_id=seen_by,
             after=self.paging.after,
             descending=self.sort in (Sort.ID_DOWN, Sort.CREATED_DOWN),
             skip=self.paging.skip,
@@ -166,7 +167,8 @@ def create_enrollment(request: AnyRequest, body: RawBody) -> Answer:
     wanted = _read_new(request, body)
 
     def work(tx: Tx) -> bytes:
-        made = operations.enroll(tx, world.hash_key, caller.account_id, caller.user_id, wanted)
+        account_id, by = caller.account_id, caller.user_id
+        made = operations.enroll(tx, world.hash_key, account_id, by, wanted, seen_by=caller.seen_by)
         return msgspec.json.encode(enrollment_record(view(tx, caller.account_id, [made])[0]))
 
     return json_reply(world.database.transact(lambda tx: once(tx, keyed, lambda: work(tx))))
@@ -195,7 +197,7 @@ def show_enrollment(request: AnyRequest, id: FromPath[str]) -> Answer:
 
 
 def _shown(snapshot: Snapshot, caller: Caller, id: int) -> Answer:
-    found = enrollments.get(snapshot, caller.account_id, id)
+    found = enrollments.get(snapshot, caller.account_id, id, seen_by=caller.seen_by)
     return json_reply(enrollment_record(view(snapshot, caller.account_id, [found])[0]))
 
 
@@ -225,9 +227,10 @@ def update_enrollment(request: AnyRequest, id: FromPath[str], body: RawBody) -> 
 
     def work(tx: Tx) -> EnrollmentView:
         if state is State.BLOCKED:
-            enrollments.get(tx, caller.account_id, number)
+            enrollments.get(tx, caller.account_id, number, seen_by=caller.seen_by)
             raise IncorrectValue("Set active or finished; only the engine blocks.", field="state")
-        changed = operations.set_state(tx, caller.account_id, number, state, caller.user_id)
+        account_id, by = caller.account_id, caller.user_id
+        changed = operations.set_state(tx, account_id, number, state, by, seen_by=caller.seen_by)
         return view(tx, caller.account_id, [changed])[0]
 
     return json_reply(enrollment_record(world.database.transact(work)))
@@ -257,7 +260,8 @@ def finish_ongoing(request: AnyRequest, body: RawBody) -> Answer:
     sent.check()
 
     def work(tx: Tx) -> list[EnrollmentView]:
-        finished = operations.finish_ongoing(tx, caller.account_id, kind, id, sequence_ids, caller.user_id)
+        account_id, by = caller.account_id, caller.user_id
+        finished = operations.finish_ongoing(tx, account_id, kind, id, sequence_ids, by, seen_by=caller.seen_by)
         return view(tx, caller.account_id, finished)
 
     return json_reply(finish_record(world.database.transact(work)))

@@ -7,7 +7,7 @@ from typing import Any
 
 from litestar import Response
 
-from drumbeat.domain.access import Scope
+from drumbeat.domain.access import Scope, sees
 from drumbeat.domain.errors import MalformedParameter
 from drumbeat.domain.person import Person, PersonKind
 from drumbeat.http.auth import admit
@@ -32,7 +32,7 @@ from drumbeat.operations.records import delete_person
 from drumbeat.store import people, person_pages
 from drumbeat.store.pages import Order
 from drumbeat.store.stamps import to_stamp
-from drumbeat.store.transaction import Snapshot
+from drumbeat.store.transaction import Snapshot, Tx
 
 Answer = Response[bytes]
 
@@ -60,9 +60,9 @@ def list_people(request: AnyRequest, kind: PersonKind) -> Answer:
         paging = read_paging(sent)
         place = read_place(sent, paging, _ORDERS)
         sought = read_sought(sent, kind, world.hash_key, caller.account_id)
-        found = person_pages.list_page(snapshot, caller.account_id, sought, place)
+        found = person_pages.list_page(snapshot, caller.account_id, sought, place, seen_by=caller.seen_by)
         shown, has_next = found[: paging.per_page], len(found) > paging.per_page
-        records = _records(snapshot, shown, with_organizations="includes" in sent)
+        records = _records(snapshot, shown, caller.seen_by, with_organizations="includes" in sent)
     if not has_next or place.order is Order.NAME:
         return paging.answer(request, records, has_next=has_next)
     last = shown[-1]
@@ -70,13 +70,15 @@ def list_people(request: AnyRequest, kind: PersonKind) -> Answer:
     return paging.answer(request, records, has_next=True, last_id=last.id, last_at=last_at)
 
 
-def _records(snapshot: Snapshot, shown: Sequence[Person], *, with_organizations: bool) -> list[Record[Any]]:
+def _records(
+    snapshot: Snapshot, shown: Sequence[Person], seen_by: int | None, *, with_organizations: bool
+) -> list[Record[Any]]:
     if not with_organizations:
         return [person_record(person) for person in shown]
     ids = {person.organization_id for person in shown if person.organization_id is not None}
     keys = [(PersonKind.CONTACT, id) for id in sorted(ids)]
     found = people.find_many(snapshot, shown[0].account_id, keys) if keys else {}
-    organizations = {id: person_record(organization) for (_, id), organization in found.items()}
+    organizations = {id: person_record(each) for (_, id), each in found.items() if sees(seen_by, each.owner_id)}
     return [person_record(person, organizations.get(person.organization_id or 0)) for person in shown]
 
 
@@ -85,7 +87,8 @@ def show_person(request: AnyRequest, kind: PersonKind, id: str) -> Answer:
     with parts_of(request).world.database.read() as snapshot:
         caller = admit(snapshot, request, Scope.READ)
         read_parameters(request)
-        return json_reply(person_record(people.get(snapshot, caller.account_id, kind, read_id(id, kind))))
+        number = read_id(id, kind)
+        return json_reply(person_record(people.get(snapshot, caller.account_id, kind, number, seen_by=caller.seen_by)))
 
 
 def create_person(request: AnyRequest, kind: PersonKind, body: bytes) -> Answer:
@@ -93,13 +96,12 @@ def create_person(request: AnyRequest, kind: PersonKind, body: bytes) -> Answer:
     world = parts_of(request).world
     caller = admit_writer(request)
     edit = _read(request, kind, body)
-    return json_reply(
-        person_record(
-            world.database.transact(
-                lambda tx: operations.create(tx, world.hash_key, caller.account_id, caller.user_id, kind, edit)
-            )
-        )
-    )
+
+    def work(tx: Tx) -> Person:
+        account_id, by = caller.account_id, caller.user_id
+        return operations.create(tx, world.hash_key, account_id, by, kind, edit, seen_by=caller.seen_by)
+
+    return json_reply(person_record(world.database.transact(work)))
 
 
 def update_person(request: AnyRequest, kind: PersonKind, id: str, body: bytes) -> Answer:
@@ -108,10 +110,11 @@ def update_person(request: AnyRequest, kind: PersonKind, id: str, body: bytes) -
     caller = admit_writer(request)
     number = read_id(id, kind)
     edit = _read(request, kind, body)
-    changed = world.database.transact(
-        lambda tx: operations.change(tx, world.hash_key, caller.account_id, kind, number, edit)
-    )
-    return json_reply(person_record(changed))
+
+    def work(tx: Tx) -> Person:
+        return operations.change(tx, world.hash_key, caller.account_id, kind, number, edit, seen_by=caller.seen_by)
+
+    return json_reply(person_record(world.database.transact(work)))
 
 
 def upsert_person(request: AnyRequest, kind: PersonKind, body: bytes) -> Answer:
@@ -123,10 +126,12 @@ def upsert_person(request: AnyRequest, kind: PersonKind, body: bytes) -> Answer:
         raise MalformedParameter("Say in the query whom to look for, such as ?email=ada@example.com.")
     sought = read_sought(sent, kind, world.hash_key, caller.account_id)
     edit = _read(request, kind, body)
-    done = world.database.transact(
-        lambda tx: operations.upsert(tx, world.hash_key, caller.account_id, caller.user_id, sought, edit)
-    )
-    return json_reply(person_record(done))
+
+    def work(tx: Tx) -> Person:
+        account_id, by = caller.account_id, caller.user_id
+        return operations.upsert(tx, world.hash_key, account_id, by, sought, edit, seen_by=caller.seen_by)
+
+    return json_reply(person_record(world.database.transact(work)))
 
 
 def remove_person(request: AnyRequest, kind: PersonKind, id: str) -> Response[None]:
@@ -134,7 +139,7 @@ def remove_person(request: AnyRequest, kind: PersonKind, id: str) -> Response[No
     caller = admit_writer(request)
     number = read_id(id, kind)
     parts_of(request).world.database.transact(
-        lambda tx: delete_person(tx, caller.account_id, kind, number, caller.user_id)
+        lambda tx: delete_person(tx, caller.account_id, kind, number, caller.user_id, seen_by=caller.seen_by)
     )
     return no_content()
 

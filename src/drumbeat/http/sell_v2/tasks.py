@@ -119,7 +119,7 @@ def list_tasks(request: AnyRequest) -> Answer:
         sent = read_parameters(request, _NAMES)
         paging = read_paging(sent)
         place = read_place(sent, paging, _ORDERS)
-        found = task_pages.list_page(snapshot, caller.account_id, _read_sought(sent), place)
+        found = task_pages.list_page(snapshot, caller.account_id, _read_sought(sent), place, seen_by=caller.seen_by)
     shown, has_next = found[: paging.per_page], len(found) > paging.per_page
     records = [_record(task, snapshot.now) for task in shown]
     if not has_next:
@@ -158,10 +158,12 @@ def create_task(request: AnyRequest, body: RawBody) -> Answer:
     """A new task, the token's owner's unless owner_id names another user."""
     caller = admit_writer(request)
     fields, completed = _read(request, body)
-    return _answer(
-        request,
-        lambda tx: operations.add(tx, caller.account_id, caller.user_id, fields, completed=completed),
-    )
+
+    def work(tx: Tx) -> Task:
+        account_id, by = caller.account_id, caller.user_id
+        return operations.add(tx, account_id, by, fields, completed=completed, seen_by=caller.seen_by)
+
+    return _answer(request, work)
 
 
 @readable(
@@ -173,7 +175,7 @@ def show_task(request: AnyRequest, id: FromPath[str]) -> Answer:
     with parts_of(request).world.database.read() as snapshot:
         caller = admit(snapshot, request, Scope.READ)
         read_parameters(request)
-        found = tasks.get(snapshot, caller.account_id, read_id(id, "task"))
+        found = tasks.get(snapshot, caller.account_id, read_id(id, "task"), seen_by=caller.seen_by)
     return json_reply(_record(found, snapshot.now))
 
 
@@ -197,7 +199,12 @@ def update_task(request: AnyRequest, id: FromPath[str], body: RawBody) -> Answer
     caller = admit_writer(request)
     number = read_id(id, "task")
     fields, completed = _read(request, body)
-    return _answer(request, lambda tx: operations.change(tx, caller.account_id, number, fields, completed=completed))
+
+    def work(tx: Tx) -> Task:
+        account_id, seen_by = caller.account_id, caller.seen_by
+        return operations.change(tx, account_id, number, fields, completed=completed, seen_by=seen_by)
+
+    return _answer(request, work)
 
 
 @delete(
@@ -210,7 +217,9 @@ def delete_task(request: AnyRequest, id: FromPath[str]) -> Response[None]:
     """Delete a task; the enrollment of a sequence's open task finishes as task_deleted."""
     caller = admit_writer(request)
     number = read_id(id, "task")
-    parts_of(request).world.database.transact(lambda tx: operations.delete(tx, caller.account_id, number))
+    parts_of(request).world.database.transact(
+        lambda tx: operations.delete(tx, caller.account_id, number, seen_by=caller.seen_by)
+    )
     return no_content()
 
 
