@@ -84,6 +84,7 @@ def test_an_account_is_shown_and_changed_one_setting_at_a_time(tea: Run) -> None
         "Time zone: Europe/Berlin",
         "Postal address: -",
         "Sequences: off",
+        "Agents see: all",
         "A doubt that nothing settles: sent",
     ]
     assert "sequences are switched off" in fine(tea("status"))

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
@@ -76,37 +75,6 @@ def test_an_inactive_user_s_credentials_open_nothing(client: Client, world: Worl
     world.database.transact(lambda tx: accounts.save_user(tx, gone))
     assert read(client, cast.us.token) == 401
     assert run(client, {"X-API-Key": cast.us.key}) == (401, "INVALID_API_KEY")
-
-
-@pytest.mark.parametrize(
-    ("scopes", "reads", "writes", "executes"),
-    [
-        ([], 403, 403, 403),
-        ([Scope.READ], 200, 403, 403),
-        ([Scope.WRITE], 403, 422, 403),
-        ([Scope.SEQUENCES_READ], 403, 403, 403),
-        ([Scope.SEQUENCES_EXECUTE], 403, 403, 200),
-        (["sequences:*"], 403, 403, 200),
-        (["*"], 200, 422, 200),
-    ],
-)
-@pytest.mark.parametrize("kind", list(CredentialKind))
-def test_scopes_decide(
-    client: Client, world: World, cast: Cast, scopes: Any, reads: int, writes: int, executes: int, kind: Any
-) -> None:
-    text = world.database.transact(lambda tx: add_credential(tx, cast.us.seller, kind, scopes))
-    headers = {"Authorization": f"Bearer {text}", "User-Agent": "tests"}
-    assert client.get(LIST, headers=headers).status_code == reads
-    assert client.get(f"{LIST}/9", headers=headers).status_code == (404 if reads == 200 else reads)
-    written = client.post(LIST, json={"data": {}}, headers=headers)
-    assert written.status_code == writes
-    for method, path in (("PUT", f"{LIST}/9"), ("POST", f"{LIST}/finish_ongoing_for_resource")):
-        assert client.request(method, path, json={"data": {"x": 1}}, headers=headers).status_code == writes
-    assert run(client, headers)[0] == executes
-    if writes == 403:
-        assert written.json()["errors"][0]["error"]["code"] == "insufficient_scope"
-    if executes == 403:
-        assert run(client, headers)[1] == "INSUFFICIENT_PERMISSIONS"
 
 
 def test_a_key_in_its_own_header_opens_only_the_api(client: Client, cast: Cast) -> None:

@@ -24,7 +24,7 @@ from drumbeat.wiring import World, open_world
 RIVALS_FIRST_ID = 1_000_001
 _NOUNS = (
     *("user", "mailbox", "template", "sequence", "enrollment", "credential"),
-    *("lead", "contact", "task", "lead_conversion"),
+    *("lead", "contact", "task", "lead_conversion", "calendar", "session"),
 )
 _EVERYTHING = tuple(Scope)
 
