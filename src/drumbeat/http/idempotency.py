@@ -21,6 +21,7 @@ IDEMPOTENCY_KEY = Parameter(
     _NAME,
     f"1 to {_LONGEST} characters that name this call: repeated with them within 48 hours, it has its effect once and"
     " gets the same answer.",
+    {"type": "string", "pattern": r"^[!#-+\-.0-9A-Z\[\]-~]{1,255}$"},
     place="header",
 )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from drumbeat import __version__
 from drumbeat.domain.access import Scope, has_role
-from drumbeat.domain.account import Role
+from drumbeat.domain.account import LARGEST_ID, Role
 from drumbeat.http.errors import ApiErrors, SellErrors
 
 BINARY = "application/octet-stream"
@@ -25,13 +25,31 @@ _REF = "#/components/schemas/{name}"
 _EVERYWHERE = (500, 503)
 
 
+Schema = Mapping[str, Any]
+TEXT: Schema = {"type": "string", "pattern": r"^[^\x00]*$"}
+FLAG: Schema = {"type": "boolean"}
+IDS: Schema = {"type": "string", "pattern": r"^[0-9]{1,20}( *, *[0-9]{1,20})*$"}
+
+
+def number(least: int = 1, most: int = LARGEST_ID) -> Schema:
+    """A whole number; an id unless limits are named."""
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+def choice(words: Iterable[str]) -> Schema:
+    """One of these words."""
+    return {"type": "string", "enum": [str(word) for word in words]}
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A parameter and what it means; its place is the query or a header."""
 
     name: str
     meaning: str
+    schema: Schema = field(default_factory=lambda: TEXT)
     place: str = "query"
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +70,7 @@ class Described:
     alternatives: Sequence[Any] = ()
 
 
-_CSRF = Parameter("X-CSRF-Token", "The csrfToken that GET /api/session tells.", place="header")
+_CSRF = Parameter("X-CSRF-Token", "The csrfToken that GET /api/session tells.", place="header", required=True)
 
 
 def described(summary: str, **more: Any) -> dict[str, Described]:
@@ -138,7 +156,7 @@ def _parameters(path: str, method: str, words: Described) -> list[dict[str, Any]
         for name in re.findall(r"\{(\w+)\}", path)
     ]
     others = [
-        {"name": p.name, "in": p.place, "description": p.meaning, "schema": {"type": "string"}}
+        {"name": p.name, "in": p.place, "required": p.required, "description": p.meaning, "schema": p.schema}
         for p in (*words.parameters, *([_CSRF] if words.role and method != "GET" else []))
     ]
     return in_path + others
@@ -167,7 +185,8 @@ def _content(answer: Any, known: dict[str, Any], example: dict[str, Any] | None)
     if _is_struct(answer):
         shown = {} if example is None else {"example": example}
         return {"content": {"application/json": {"schema": known[repr(answer)]} | shown}}
-    return {"content": {answer: {"schema": {} if "json" in answer else {"type": "string"}}}}
+    is_text = answer.startswith("text/")
+    return {"content": {answer: {"schema": {"type": "string"} if is_text else {}}}}
 
 
 def _header(name: str, meaning: str) -> dict[str, Any]:

@@ -307,7 +307,7 @@ class Attributes:
         return None
 
     def _id(self, name: str, value: object) -> int:
-        if isinstance(value, str) and _DIGITS.fullmatch(value):
+        if (isinstance(value, str) and _DIGITS.fullmatch(value)) or (isinstance(value, float) and value.is_integer()):
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
             self._wrong.append(WrongType("It is a whole number.", field=name))

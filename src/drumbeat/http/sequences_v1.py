@@ -15,7 +15,7 @@ from drumbeat.domain.calendar import Unit
 from drumbeat.domain.sequence import ActionType, Sequence, SequenceStatus, Step
 from drumbeat.domain.variant import Variant
 from drumbeat.http.auth import admit_execute
-from drumbeat.http.openapi import Parameter, described
+from drumbeat.http.openapi import Parameter, choice, described, number
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import read_id, read_parameters, whole_number, word
 from drumbeat.http.sell_v2.envelope import whole_seconds
@@ -93,9 +93,9 @@ class SequencesAnswer(msgspec.Struct, frozen=True):
 
 
 _PARAMETERS = (
-    Parameter("page", "Number of the page, from 1; 1 by default."),
-    Parameter("perPage", "Sequences in a page, 1 to 100; 25 by default."),
-    Parameter("status", f"Only those of this status: {', '.join(SequenceStatus)}."),
+    Parameter("page", "Number of the page, from 1; 1 by default.", number()),
+    Parameter("perPage", "Sequences in a page, 1 to 100; 25 by default.", number(most=100)),
+    Parameter("status", f"Only those of this status: {', '.join(SequenceStatus)}.", choice(SequenceStatus)),
 )
 _LISTED = {
     "id": 1,

@@ -21,7 +21,7 @@ from drumbeat.http.app_api.admission import Member, admit_member, admit_writing
 from drumbeat.http.app_api.paging import AFTER, PER_PAGE, read_place, reply_page
 from drumbeat.http.app_api.shapes import One, PageOf, fields_named, reply, stamp
 from drumbeat.http.decoding import BodyReader, Id
-from drumbeat.http.openapi import Parameter, described
+from drumbeat.http.openapi import Parameter, choice, described, number
 from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import read_id, read_parameters, whole_number, word
 from drumbeat.operations import enrollments as operations
@@ -110,11 +110,17 @@ class ExplainedEnrollment(msgspec.Struct, frozen=True):
 
 
 _PARAMETERS = (
-    Parameter("personKind", "Only enrollments of leads or of contacts: lead or contact; with personId."),
-    Parameter("personId", "Only those of this person; with personKind."),
-    Parameter("actorId", "Only those whose letters and tasks are this user's."),
-    Parameter("sequenceId", "Only those that run this sequence now: finished ones are left out."),
-    Parameter("failureReason", f"Only those that are blocked for this reason: {', '.join(FailureReason)}."),
+    Parameter(
+        "personKind", "Only enrollments of leads or of contacts: lead or contact; with personId.", choice(PersonKind)
+    ),
+    Parameter("personId", "Only those of this person; with personKind.", number()),
+    Parameter("actorId", "Only those whose letters and tasks are this user's.", number()),
+    Parameter("sequenceId", "Only those that run this sequence now: finished ones are left out.", number()),
+    Parameter(
+        "failureReason",
+        f"Only those that are blocked for this reason: {', '.join(FailureReason)}.",
+        choice(FailureReason),
+    ),
     PER_PAGE,
     AFTER,
 )

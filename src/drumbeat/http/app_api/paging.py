@@ -9,13 +9,13 @@ from litestar import Response
 
 from drumbeat.domain.account import LARGEST_ID
 from drumbeat.http.app_api.shapes import PageMeta, PageOf
-from drumbeat.http.openapi import Parameter
+from drumbeat.http.openapi import Parameter, number
 from drumbeat.http.parts import json_reply
 from drumbeat.http.reading import whole_number
 from drumbeat.store.pages import Place
 
-PER_PAGE = Parameter("perPage", "Records in a page, 1 to 100; 25 by default.")
-AFTER = Parameter("after", "What meta.after of the page before says.")
+PER_PAGE = Parameter("perPage", "Records in a page, 1 to 100; 25 by default.", number(most=100))
+AFTER = Parameter("after", "What meta.after of the page before says.", number(0))
 
 
 def read_place(sent: Mapping[str, str]) -> Place:

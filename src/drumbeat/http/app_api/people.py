@@ -17,7 +17,7 @@ from drumbeat.http.app_api.admission import admit_member, admit_writing
 from drumbeat.http.app_api.paging import AFTER, PER_PAGE, read_place, reply_page
 from drumbeat.http.app_api.shapes import One, PageOf, nothing, reply, stamp
 from drumbeat.http.decoding import BodyReader, Email, Id, LongText, Name, struct_changes
-from drumbeat.http.openapi import Parameter, described
+from drumbeat.http.openapi import Parameter, choice, described, number
 from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import check_custom, read_id, read_parameters, shortened, text, whole_number, word
 from drumbeat.operations import people as operations
@@ -97,10 +97,10 @@ class ShownPerson(msgspec.Struct, rename="camel", frozen=True):
 
 
 _PARAMETERS = (
-    Parameter("kind", f"{' or '.join(PersonKind)}; needed."),
+    Parameter("kind", f"{' or '.join(PersonKind)}; needed.", choice(PersonKind), required=True),
     Parameter("email", "Only those with this address."),
     Parameter("lastName", "Only those of this last name."),
-    Parameter("ownerId", "Only those this user owns."),
+    Parameter("ownerId", "Only those this user owns.", number()),
     PER_PAGE,
     AFTER,
 )

@@ -18,7 +18,7 @@ from drumbeat.domain.unsubscribe import check_locale
 from drumbeat.http.app_api.admission import admit_member, admit_writing
 from drumbeat.http.app_api.shapes import Many, One, fields_named, nothing, reply, reply_all, stamp
 from drumbeat.http.decoding import BodyReader, Id, Name, struct_changes
-from drumbeat.http.openapi import Parameter, described
+from drumbeat.http.openapi import Parameter, choice, described
 from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import read_id, read_parameters, word
 from drumbeat.http.sequences_v1 import AbTest, Counts, shown_counts
@@ -139,7 +139,7 @@ _COUNTED = {
     "countsUpToDate": True,
 }
 _NAMES = {"locale": "unsubscribe.locale", "split": "abTest"}
-_STATUS = (Parameter("status", f"Only those of this status: {', '.join(SequenceStatus)}."),)
+_STATUS = (Parameter("status", f"Only those of this status: {', '.join(SequenceStatus)}.", choice(SequenceStatus)),)
 _read_new = BodyReader(NewSequence)
 _read_changes = BodyReader(ChangedSequence)
 _read_status = BodyReader(WantedStatus)

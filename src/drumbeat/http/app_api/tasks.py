@@ -17,7 +17,7 @@ from drumbeat.http.app_api.admission import admit_member, admit_writing
 from drumbeat.http.app_api.paging import AFTER, PER_PAGE, read_place, reply_page
 from drumbeat.http.app_api.shapes import One, PageOf, fields_named, nothing, reply, stamp, utc_second
 from drumbeat.http.decoding import BodyReader, Id, LongText, struct_changes
-from drumbeat.http.openapi import Parameter, described
+from drumbeat.http.openapi import FLAG, Parameter, choice, described, number
 from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import read_id, read_parameters, truth, whole_number, word
 from drumbeat.operations import tasks as operations
@@ -63,11 +63,11 @@ class AppTask(msgspec.Struct, rename="camel", frozen=True):
 
 
 _PARAMETERS = (
-    Parameter("completed", "true: only completed tasks; false: only open ones."),
-    Parameter("overdue", "true: only open tasks whose due date has passed; false: only the others."),
-    Parameter("ownerId", "Only tasks of this user."),
-    Parameter("personKind", "Only tasks about leads or about contacts: lead or contact."),
-    Parameter("personId", "Only tasks about the person with this id."),
+    Parameter("completed", "true: only completed tasks; false: only open ones.", FLAG),
+    Parameter("overdue", "true: only open tasks whose due date has passed; false: only the others.", FLAG),
+    Parameter("ownerId", "Only tasks of this user.", number()),
+    Parameter("personKind", "Only tasks about leads or about contacts: lead or contact.", choice(PersonKind)),
+    Parameter("personId", "Only tasks about the person with this id.", number()),
     PER_PAGE,
     AFTER,
 )

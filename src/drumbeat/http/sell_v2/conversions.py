@@ -10,7 +10,7 @@ from drumbeat.domain.access import Scope
 from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import IncorrectValue
 from drumbeat.http.auth import admit
-from drumbeat.http.openapi import Parameter, described
+from drumbeat.http.openapi import IDS, Parameter, described, number
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import number_list, read_attributes, read_id, read_parameters, whole_number
 from drumbeat.http.sell_v2.envelope import Meta, Page, Record, whole_seconds
@@ -52,12 +52,12 @@ _ORDERS = (Order.ID,)
 _COLUMNS = ("lead_id", "individual_id", "organization_id", "creator_id")
 _PARAMETERS = (
     *PAGING,
-    Parameter("ids", "Only these conversions: ids separated by commas."),
-    Parameter("lead_id", "Only the conversion of this lead."),
-    Parameter("individual_id", "Only the conversion that made this person."),
-    Parameter("organization_id", "Only the conversion that made this organization."),
-    Parameter("creator_id", "Only conversions by this user."),
-    Parameter("deal_id", "Finds none: conversions create no deals."),
+    Parameter("ids", "Only these conversions: ids separated by commas.", IDS),
+    Parameter("lead_id", "Only the conversion of this lead.", number()),
+    Parameter("individual_id", "Only the conversion that made this person.", number()),
+    Parameter("organization_id", "Only the conversion that made this organization.", number()),
+    Parameter("creator_id", "Only conversions by this user.", number()),
+    Parameter("deal_id", "Finds none: conversions create no deals.", number()),
     long_order(_ORDERS),
     AFTER,
 )

@@ -17,7 +17,7 @@ from drumbeat.domain.errors import IncorrectValue, MalformedParameter
 from drumbeat.domain.person import PersonKind
 from drumbeat.http.auth import Caller, admit
 from drumbeat.http.idempotency import IDEMPOTENCY_KEY, read_keyed_call
-from drumbeat.http.openapi import Parameter, described
+from drumbeat.http.openapi import IDS, Parameter, choice, described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import (
     number_list,
@@ -77,10 +77,10 @@ class Sort(StrEnum):
 
 _PARAMETERS = (
     *PAGING,
-    Parameter("ids", "Only these enrollments: ids separated by commas."),
-    Parameter("resource_ids", "Only these leads' or contacts' enrollments: ids separated by commas."),
-    Parameter("resource_type", "Only leads' or only contacts' enrollments: lead or contact."),
-    Parameter("sort_by", "id or created_at, then :asc or :desc; id:asc by default."),
+    Parameter("ids", "Only these enrollments: ids separated by commas.", IDS),
+    Parameter("resource_ids", "Only these leads' or contacts' enrollments: ids separated by commas.", IDS),
+    Parameter("resource_type", "Only leads' or only contacts' enrollments: lead or contact.", choice(PersonKind)),
+    Parameter("sort_by", "id or created_at, then :asc or :desc; id:asc by default.", choice(Sort)),
     AFTER,
 )
 _NAMES = tuple(parameter.name for parameter in _PARAMETERS)

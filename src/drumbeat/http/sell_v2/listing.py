@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import MalformedParameter
-from drumbeat.http.openapi import Parameter
+from drumbeat.http.openapi import Parameter, Schema, choice, number
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of
 from drumbeat.http.reading import shortened, whole_number
 from drumbeat.http.sell_v2.envelope import Links, Page, PageMeta, Record, link
@@ -22,11 +22,14 @@ from drumbeat.store.pages import Order, Place
 T = TypeVar("T")
 
 PAGING = (
-    Parameter("page", "Number of the page, from 1; 1 by default."),
-    Parameter("per_page", "Records in a page, 1 to 100; 25 by default."),
+    Parameter("page", "Number of the page, from 1; 1 by default.", number()),
+    Parameter("per_page", "Records in a page, 1 to 100; 25 by default.", number(most=100)),
 )
+_BEHIND: Schema = {"type": "string", "pattern": r"^[0-9]{1,9}(\.[0-9]{1,18})?$"}
 # Set in next_page by lists that may be long.
-AFTER = Parameter("after", "Set in next_page: begins behind this record, so that far pages are as quick as near ones.")
+AFTER = Parameter(
+    "after", "Set in next_page: begins behind this record, so that far pages are as quick as near ones.", _BEHIND
+)
 _AFTER = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,18}))?\Z", re.ASCII)
 
 
@@ -104,7 +107,13 @@ _ORDERS: dict[str, Callable[[Listed], Any]] = {
     "created_at": lambda each: (each.created_at, each.id),
     "updated_at": lambda each: (each.updated_at, each.id),
 }
-SORTING = Parameter("sort_by", f"{', '.join(_ORDERS)}, then :asc or :desc; id:asc by default.")
+
+
+def _sorts(names: Iterable[str]) -> Schema:
+    return choice(f"{name}{way}" for name in names for way in ("", ":asc", ":desc"))
+
+
+SORTING = Parameter("sort_by", f"{', '.join(_ORDERS)}, then :asc or :desc; id:asc by default.", _sorts(_ORDERS))
 
 
 def sorted_by(sent: Mapping[str, str], found: Iterable[L]) -> list[L]:
@@ -131,7 +140,7 @@ def read_paging(sent: dict[str, str]) -> Paging:
 
 
 def _read_after(text: str | None) -> tuple[int, int | None]:
-    found = _AFTER.match(text or "0")
+    found = _AFTER.match("0" if text is None else text)
     if found is None or int(found[1]) > LARGEST_ID:
         raise MalformedParameter(f"after is what next_page holds; {shortened(text or '')!r} is not.")
     return int(found[1]), None if found[2] is None else int(found[2])
@@ -139,7 +148,8 @@ def _read_after(text: str | None) -> tuple[int, int | None]:
 
 def long_order(orders: Collection[Order]) -> Parameter:
     """The parameter by which a list that may be long is sorted."""
-    return Parameter("sort_by", f"{_told(orders)}, then :asc or :desc; id:asc by default.")
+    names = _told(orders).split(", ")
+    return Parameter("sort_by", f"{_told(orders)}, then :asc or :desc; id:asc by default.", _sorts(names))
 
 
 def _told(orders: Collection[Order]) -> str:

@@ -11,7 +11,7 @@ from drumbeat.domain.access import Scope, sees
 from drumbeat.domain.errors import MalformedParameter
 from drumbeat.domain.person import Person, PersonKind
 from drumbeat.http.auth import admit
-from drumbeat.http.openapi import Parameter
+from drumbeat.http.openapi import IDS, Parameter, choice
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of
 from drumbeat.http.reading import read_attributes, read_id, read_parameters
 from drumbeat.http.sell_v2.envelope import Record
@@ -36,9 +36,11 @@ from drumbeat.store.transaction import Snapshot, Tx
 
 Answer = Response[bytes]
 
-INCLUDES = Parameter("includes", "organization: show the organization of each contact in full.")
+INCLUDES = Parameter(
+    "includes", "organization: show the organization of each contact in full.", choice(["organization"])
+)
 _ORDERS = (Order.ID, Order.UPDATED, Order.NAME)
-_IDS = Parameter("ids", "Only these: ids separated by commas.")
+_IDS = Parameter("ids", "Only these: ids separated by commas.", IDS)
 _ATTRIBUTES: dict[PersonKind, Any] = {PersonKind.LEAD: LeadAttributes, PersonKind.CONTACT: ContactAttributes}
 
 

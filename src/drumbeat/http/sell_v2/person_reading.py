@@ -13,7 +13,7 @@ import msgspec
 from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import IncorrectValue, MissingField
 from drumbeat.domain.person import PersonKind, address_hash, findable, normalize_email
-from drumbeat.http.openapi import Parameter
+from drumbeat.http.openapi import FLAG, Parameter, number
 from drumbeat.http.reading import LONGEST_BODY, LONGEST_TEXT, Attributes, number_list, text, truth, whole_number
 from drumbeat.http.sell_v2.person_shapes import NO_STATUS, PLAIN, Address
 from drumbeat.operations.people import PersonEdit
@@ -176,8 +176,8 @@ _KINDS = {
 }
 
 _ANYBODY = (
-    Parameter("creator_id", "Only those this user made."),
-    Parameter("owner_id", "Only those this user owns."),
+    Parameter("creator_id", "Only those this user made.", number()),
+    Parameter("owner_id", "Only those this user owns.", number()),
     Parameter("first_name", "Only those of this first name."),
     Parameter("last_name", "Only those of this last name."),
     Parameter("email", "Only those with this address."),
@@ -193,13 +193,13 @@ FILTERS = {
         *_ANYBODY,
         Parameter("organization_name", "Only those of this organization."),
         Parameter("status", "Only those of this status."),
-        Parameter("source_id", "Only those from this source."),
+        Parameter("source_id", "Only those from this source.", number()),
     ),
     PersonKind.CONTACT: (
         *_ANYBODY,
         Parameter("name", "Only those of this whole name."),
-        Parameter("is_organization", "true: only organizations; false: only persons."),
-        Parameter("contact_id", "Only those who belong to this organization."),
+        Parameter("is_organization", "true: only organizations; false: only persons.", FLAG),
+        Parameter("contact_id", "Only those who belong to this organization.", number()),
     ),
 }
 _COLUMNS = ("first_name", "last_name", "organization_name", "phone", "mobile", "status")

@@ -11,9 +11,9 @@ from litestar.params import FromPath
 from drumbeat.domain.access import Scope
 from drumbeat.domain.sequence import Sequence, SequenceStatus, Step
 from drumbeat.http.auth import admit
-from drumbeat.http.openapi import Parameter, described
+from drumbeat.http.openapi import IDS, Parameter, described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
-from drumbeat.http.reading import number_list, read_id, read_parameters
+from drumbeat.http.reading import number_list, read_id, read_parameters, text
 from drumbeat.http.sell_v2.envelope import Meta, Nested, Page, Record, nested, whole_seconds
 from drumbeat.http.sell_v2.listing import PAGING, SORTING, read_paging, sorted_by
 from drumbeat.http.sell_v2.shapes import (
@@ -53,7 +53,7 @@ class SequenceWithSteps(msgspec.Struct, frozen=True):
 _SEQUENCE, _STEP = Meta("sequence"), Meta("step")
 _PARAMETERS = (
     *PAGING,
-    Parameter("ids", "Only these sequences: ids separated by commas."),
+    Parameter("ids", "Only these sequences: ids separated by commas.", IDS),
     Parameter("name", "Only sequences whose name holds this text, in any case."),
     SORTING,
 )
@@ -76,7 +76,7 @@ def list_sequences(request: AnyRequest) -> Response[bytes]:
     with parts_of(request).world.database.read() as snapshot:
         caller = admit(snapshot, request, Scope.READ)
         sent = read_parameters(request, [parameter.name for parameter in _PARAMETERS])
-        paging, ids, name = read_paging(sent), number_list(sent, "ids"), sent.get("name", "").casefold()
+        paging, ids, name = read_paging(sent), number_list(sent, "ids"), (text(sent, "name") or "").casefold()
         found = [
             sequence
             for sequence in sequences.list_all(snapshot, caller.account_id)

@@ -8,7 +8,7 @@ from litestar.params import FromPath, RawBody
 
 from drumbeat.domain.access import Scope
 from drumbeat.domain.errors import MalformedHeader, NotFound
-from drumbeat.http.openapi import described
+from drumbeat.http.openapi import Parameter, described
 from drumbeat.http.parts import AnyRequest, readable
 from drumbeat.http.reading import read_attributes, read_parameters, shortened
 from drumbeat.http.sell_v2.writing import admit_to, no_content
@@ -19,14 +19,25 @@ _DEVICE = "x-basecrm-device-uuid"
 class Acknowledged(msgspec.Struct, forbid_unknown_fields=True):
     """What a client has kept of a queue."""
 
-    ack_keys: list[str]
+    ack_keys: list[str] | None = None
+
+
+_DEVICES = (
+    Parameter(
+        "X-Basecrm-Device-UUID",
+        "The id of the device that synchronizes.",
+        {"type": "string", "minLength": 1},
+        place="header",
+        required=True,
+    ),
+)
 
 
 @post(
     "/sync/start",
     status_code=204,
     sync_to_thread=True,
-    opt=described("Start a synchronization", scope=Scope.READ, status=204),
+    opt=described("Start a synchronization", scope=Scope.READ, parameters=_DEVICES, status=204),
 )
 def start_sync(request: AnyRequest) -> Response[None]:
     """204, as for a device that is up to date: no feed of changes is kept. Poll the lists by updated_at instead.
@@ -39,7 +50,7 @@ def start_sync(request: AnyRequest) -> Response[None]:
 
 @readable(
     "/sync/{session_id:str}/queues/main",
-    opt=described("Fetch from a synchronization", scope=Scope.READ, status=204, refusals=(404,)),
+    opt=described("Fetch from a synchronization", scope=Scope.READ, parameters=_DEVICES, status=204, refusals=(404,)),
 )
 def fetch_sync(request: AnyRequest, session_id: FromPath[str]) -> Response[None]:
     """404: as no synchronization ever starts, there is none to fetch from."""
@@ -54,6 +65,7 @@ def fetch_sync(request: AnyRequest, session_id: FromPath[str]) -> Response[None]
     opt=described(
         "Acknowledge what was fetched",
         scope=Scope.READ,
+        parameters=_DEVICES,
         status=202,
         body=Acknowledged,
         example={"data": {"ack_keys": []}},

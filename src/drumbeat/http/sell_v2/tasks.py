@@ -17,7 +17,7 @@ from drumbeat.domain.errors import BlankField
 from drumbeat.domain.person import PersonKind
 from drumbeat.domain.task import Task
 from drumbeat.http.auth import admit
-from drumbeat.http.openapi import Parameter, described
+from drumbeat.http.openapi import FLAG, IDS, Parameter, choice, described, number
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import (
     LONGEST_BODY,
@@ -89,15 +89,15 @@ _TASK = Meta("task")
 _ORDERS = (Order.ID, Order.UPDATED)
 _PARAMETERS = (
     *PAGING,
-    Parameter("ids", "Only these tasks: ids separated by commas."),
-    Parameter("creator_id", "Only tasks this user made."),
-    Parameter("owner_id", "Only tasks this user owns."),
-    Parameter("resource_type", "Only tasks about leads or about contacts: lead or contact."),
-    Parameter("resource_id", "Only tasks about the lead or contact with this id."),
-    Parameter("type", "floating: only tasks about nobody; related: only tasks about somebody."),
-    Parameter("completed", "true: only completed tasks; false: only open ones."),
-    Parameter("overdue", "true: only open tasks whose due date has passed; false: only the others."),
-    Parameter("remind", "true: only tasks with a reminder; false: only those without."),
+    Parameter("ids", "Only these tasks: ids separated by commas.", IDS),
+    Parameter("creator_id", "Only tasks this user made.", number()),
+    Parameter("owner_id", "Only tasks this user owns.", number()),
+    Parameter("resource_type", "Only tasks about leads or about contacts: lead or contact.", choice(PersonKind)),
+    Parameter("resource_id", "Only tasks about the lead or contact with this id.", number()),
+    Parameter("type", "floating: only tasks about nobody; related: only tasks about somebody.", choice(TaskType)),
+    Parameter("completed", "true: only completed tasks; false: only open ones.", FLAG),
+    Parameter("overdue", "true: only open tasks whose due date has passed; false: only the others.", FLAG),
+    Parameter("remind", "true: only tasks with a reminder; false: only those without.", FLAG),
     Parameter("q", "Only tasks whose content holds this text."),
     long_order(_ORDERS),
     AFTER,

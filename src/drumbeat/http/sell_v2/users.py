@@ -14,9 +14,9 @@ from litestar.params import FromPath
 from drumbeat.domain.access import Scope
 from drumbeat.domain.account import Account, Role, User, UserStatus
 from drumbeat.http.auth import admit
-from drumbeat.http.openapi import Parameter, described
+from drumbeat.http.openapi import FLAG, IDS, Parameter, choice, described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
-from drumbeat.http.reading import number_list, read_id, read_parameters, truth, word
+from drumbeat.http.reading import number_list, read_id, read_parameters, text, truth, word
 from drumbeat.http.sell_v2.envelope import Meta, Page, Record, whole_seconds
 from drumbeat.http.sell_v2.listing import PAGING, SORTING, read_paging, sorted_by
 from drumbeat.store import accounts
@@ -68,13 +68,13 @@ class ShownAccount(msgspec.Struct, frozen=True):
 _USER, _ACCOUNT = Meta("user"), Meta("account")
 _PARAMETERS = (
     *PAGING,
-    Parameter("ids", "Only these users: ids separated by commas."),
+    Parameter("ids", "Only these users: ids separated by commas.", IDS),
     Parameter("name", "Only users of this name."),
     Parameter("email", "Only the user with this address."),
-    Parameter("role", "Only users of this role: user or admin."),
-    Parameter("status", "Only users of this status: active or inactive."),
-    Parameter("confirmed", "true or false; every user of Drumbeat is confirmed."),
-    Parameter("zendesk_user_ids", "Finds nobody: Drumbeat's users have no Zendesk id."),
+    Parameter("role", "Only users of this role: user or admin.", choice(["user", "admin"])),
+    Parameter("status", "Only users of this status: active or inactive.", choice(UserStatus)),
+    Parameter("confirmed", "true or false; every user of Drumbeat is confirmed.", FLAG),
+    Parameter("zendesk_user_ids", "Finds nobody: Drumbeat's users have no Zendesk id.", IDS),
     SORTING,
 )
 
@@ -98,7 +98,8 @@ def list_users(request: AnyRequest) -> Response[bytes]:
 def _chosen(sent: dict[str, str], users: list[User]) -> list[User]:
     ids, role = number_list(sent, "ids"), word(sent, "role", SellRole)
     status, confirmed = word(sent, "status", UserStatus), truth(sent, "confirmed")
-    if confirmed is False or "zendesk_user_ids" in sent:
+    name, email = text(sent, "name"), text(sent, "email")
+    if confirmed is False or number_list(sent, "zendesk_user_ids") is not None:
         return []
     return [
         user
@@ -106,8 +107,8 @@ def _chosen(sent: dict[str, str], users: list[User]) -> list[User]:
         if (ids is None or user.id in ids)
         and (role is None or _role(user) is role)
         and (status is None or user.status is status)
-        and sent.get("name", user.name).casefold() == user.name.casefold()
-        and sent.get("email", user.email).casefold() == user.email.casefold()
+        and (name is None or name.casefold() == user.name.casefold())
+        and (email is None or email.casefold() == user.email.casefold())
     ]
 
 
