@@ -382,3 +382,30 @@ def test_the_doctor_looks_at_the_server_that_takes_letters_to_users(tea: Run) ->
     assert "wrong  letters to users: connect: connection refused Fix: Correct DRUMBEAT_MAIL_URL." in away.stdout
     assert "smtp+starttls://user:password@" in tea("doctor", MAIL_URL="http://x").stdout
     refused(tea("serve", MAIL_URL="smtp://user:word@mail.example"), "a login needs encryption")
+
+
+def test_people_are_imported_from_a_file_and_exported_as_one(tea: Run, tmp_path: Path) -> None:
+    file, left_out = tmp_path / "people.csv", tmp_path / "left-out.csv"
+    file.write_text("Name,E-mail,Secret\nAda,ada@x.example,s\nBad,nobody,t\n")
+    tried = fine(tea("import", str(file), "--map", "Secret=", "--dry-run"))
+    assert re.search(r"Secret +\(left out\)", tried)
+    assert "Looked at 2 rows; 1 would be left out, and nothing was written." in tried
+    taken = fine(tea("import", str(file), "--map", "Secret=", "--rejected", str(left_out)))
+    assert "Import 1 is finished: 2 rows, 1 made, 0 changed, 0 as they were, 1 left out." in taken
+    assert "Bad,nobody,t" in left_out.read_text("utf-8-sig")
+    assert "1 left out" in fine(tea("import", "--resume", "1"))
+    fine(tea("export", "--people", "contact", "--to", str(tmp_path / "out.csv")))
+    assert "ada@x.example" in (tmp_path / "out.csv").read_text("utf-8-sig")
+    assert "Import 1 is over" in fine(tea("import", "--cancel", "1"))
+
+
+def test_an_import_says_what_is_wrong_before_anything_is_written(tea: Run, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("A,B\nx,y\n")
+    refused(tea("import", str(file)), "--map: Say which column holds the e-mail address, or a name.")
+    refused(tea("import", str(file), "--map", "C=email"), "--map: Write COLUMN=FIELD; the columns are: A, B.")
+    refused(tea("import", str(file), "--map", "A=colour"), "--map: There is no field 'colour'")
+    refused(tea("import", str(file), "--encoding", "klingon"), "--encoding: There is no encoding 'klingon'.")
+    refused(tea("import", "--resume", "1"), "There is no import 1.")
+    assert tea("import").exit_code == 2
+    assert tea("import", str(file), "--resume", "1").exit_code == 2

@@ -18,7 +18,7 @@ from drumbeat.operations.conversions import convert
 from drumbeat.operations.enrollments import EnrollRequest, enroll
 from drumbeat.operations.records import PersonFields, add_person
 from drumbeat.operations.tasks import add as add_task
-from drumbeat.store import schema, templates
+from drumbeat.store import imports, schema, templates
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Tx
 from drumbeat.testing.cast import RIVALS_FIRST_ID, Cast
@@ -43,6 +43,7 @@ NOUNS = {
     "mailboxes": "mailbox",
     "calendars": "calendar",
     "templates": "template",
+    "imports": "import",
 }
 NO_IDS = {"session_id": "names a client's own state, which is not kept"}
 # What ids in queries and bodies mean: the noun, by the name of the field.
@@ -169,6 +170,7 @@ def _furnish(tx: Tx, world: World, cast: Cast, number: int) -> dict[str, int]:
         "task": add_task(tx, account_id, seller_id, {"content": "Call"}, completed=None).id,
         "lead_conversion": convert(tx, world.hash_key, account_id, seller_id, converted, None).id,
         "calendar": templates.add_calendar(tx, account_id, "Ours", Holidays("DE")),
+        "import": imports.add(tx, account_id, seller_id, None, PersonKind.LEAD, "x.csv", ["email"], ["email"]).id,
         "template": templates.add(tx, account_id, "Hello", source, []).id,
     }
 

@@ -30,6 +30,7 @@ ACROSS_ACCOUNTS = {
     "deliveries._EXPIRED",
     "events._HAS_UNTOLD",
     "events._TAKE",
+    "imports._RUNNING",
     "kept_answers._EXPIRED",
     "lanes._AWAKE",
     "mailboxes._ANY_REAL",

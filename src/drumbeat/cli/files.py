@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from drumbeat.cli.imports import export_people
 from drumbeat.cli.terminal import (
     AccountOption,
     ActingOption,
@@ -87,11 +88,17 @@ def _report(changes: list[Change], *, dry_run: bool) -> None:
 def export_account(
     folder: Annotated[
         Path | None,
-        typer.Option("--to", metavar="FOLDER", help="Write account.yaml and the attachments there."),
+        typer.Option("--to", metavar="FOLDER", help="Write account.yaml and the attachments there; or the CSV file."),
+    ] = None,
+    kind: Annotated[
+        PersonKind | None, typer.Option("--people", help="Write people of this kind as CSV instead.")
     ] = None,
     account: AccountOption = None,
 ) -> None:
-    """Write the account as a file that `apply` reads; to standard output without --to."""
+    """Write the account as a file that `apply` reads, or its people as CSV; to standard output without --to."""
+    if kind is not None:
+        export_people(kind, folder, account)
+        return
     with opened() as world, world.database.read() as snapshot:
         account_id = pick_account(snapshot, account)
         text = export(snapshot, account_id)

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import drumbeat
-from drumbeat.cli import accounts, clocks, doctor, files, mailboxes, running, status, tasks, users
+from drumbeat.cli import accounts, clocks, doctor, files, imports, mailboxes, running, status, tasks, users
 from drumbeat.cli.terminal import complain, say
 from drumbeat.domain.errors import DrumbeatError
 
@@ -44,6 +44,7 @@ def version() -> None:
 
 running.register(app)
 files.register(app)
+imports.register(app)
 status.register(app)
 doctor.register(app)
 app.add_typer(accounts.app, name="account")

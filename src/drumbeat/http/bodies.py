@@ -18,8 +18,12 @@ def whole_bodies(within_seconds: float = _WITHIN_SECONDS) -> Callable[[ASGIApp],
     def wrapped(app: ASGIApp) -> ASGIApp:
         async def receiving(scope: Scope, receive: Receive, send: Send) -> None:
             ends = asyncio.get_running_loop().time() + within_seconds
+            is_whole = False
 
             async def receive_in_time() -> ReceiveMessage:
+                nonlocal is_whole
+                if is_whole:  # what comes now is how a streamed answer learns that nobody listens any more
+                    return await receive()
                 try:
                     async with asyncio.timeout_at(ends):
                         message = await receive()
@@ -28,6 +32,8 @@ def whole_bodies(within_seconds: float = _WITHIN_SECONDS) -> Callable[[ASGIApp],
                     raise HTTPException(detail=detail, status_code=408, headers={"connection": "close"}) from None
                 if message["type"] == "http.disconnect":
                     raise HTTPException(detail="The body broke off.", status_code=400)
+                if message["type"] == "http.request":
+                    is_whole = not message["more_body"]
                 return message
 
             await app(scope, receive_in_time, send)

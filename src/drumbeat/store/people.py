@@ -102,6 +102,26 @@ def find_by_address(snapshot: Snapshot, account_id: int, kind: PersonKind, addre
     return None if row is None else _person(row)
 
 
+def oldest_by_address(
+    snapshot: Snapshot, account_id: int, kind: PersonKind, hashes: Sequence[str]
+) -> dict[str, Person]:
+    """The oldest person of the kind with each of these addresses, by its hash."""
+    rows = snapshot.all(_OLDEST, account_id=account_id, kind=kind.value, sought=[[each] for each in hashes])
+    ids = {row.address_hash: row.id for row in rows if row.id is not None}
+    found = find_many(snapshot, account_id, [(kind, id) for id in ids.values()])
+    return {address: found[kind, id] for address, id in ids.items()}
+
+
+def custom_names(snapshot: Snapshot, account_id: int, kind: PersonKind) -> list[str]:
+    """The names of the custom fields that people of the kind have values in; looks at each name once."""
+    names: list[str] = []
+    row = snapshot.first(_NEXT_FIELD, account_id=account_id, kind=kind.value, after="custom.")
+    while row is not None and row.field.startswith("custom."):
+        names.append(row.field.removeprefix("custom."))
+        row = snapshot.first(_NEXT_FIELD, account_id=account_id, kind=kind.value, after=row.field)
+    return names
+
+
 def list_all(snapshot: Snapshot, account_id: int, kind: PersonKind, after: int, limit: int) -> list[Person]:
     """People of a kind by id, a page at a time."""
     rows = snapshot.all(_LIST, account_id=account_id, kind=kind.value, after=after, limit=limit)
@@ -236,4 +256,16 @@ _BY_ADDRESS = Statement(f"""
 _LIST = Statement(f"""
     SELECT {_SELECTED} FROM people p
     WHERE p.account_id = :account_id AND p.kind = :kind AND p.id > :after ORDER BY p.id LIMIT :limit
+""")
+# Looked up one by one, in the index of addresses alone: without statistics a join, or min(id), walks all of the kind.
+_OLDEST = Statement("""
+    SELECT sought.address_hash, (
+        SELECT min(p.id + 0) FROM people p
+        WHERE p.account_id = :account_id AND p.address_hash = sought.address_hash AND p.kind || '' = :kind
+    ) AS id
+    FROM {sought: address_hash text} AS sought
+""")
+_NEXT_FIELD = Statement("""
+    SELECT field FROM person_values WHERE account_id = :account_id AND kind = :kind AND field > :after
+    ORDER BY field LIMIT 1
 """)

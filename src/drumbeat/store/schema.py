@@ -298,6 +298,55 @@ lead_conversions = tenant_table(
     Index(None, "account_id", "lead_id"),
 )
 
+# Files of people on their way in: read once, kept as rows in parts, taken in part by part.
+imports = tenant_table(
+    "imports",
+    Column("id", Integer, nullable=False),
+    Column("creator_id", Integer, nullable=False),
+    Column("seen_by", Integer),  # whose records it may change; null: everybody's
+    Column("kind", Text, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("mapping", Text, nullable=False),
+    Column("existing", Text, nullable=False, server_default="update"),
+    Column("status", Text, nullable=False, server_default="loading"),
+    Column("rows_total", Integer, nullable=False, server_default="0"),
+    Column("parts_total", Integer, nullable=False, server_default="0"),
+    Column("parts_done", Integer, nullable=False, server_default="0"),
+    Column("created", Integer, nullable=False, server_default="0"),
+    Column("updated", Integer, nullable=False, server_default="0"),
+    Column("unchanged", Integer, nullable=False, server_default="0"),
+    Column("rejected", Integer, nullable=False, server_default="0"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    belongs_to("users", "creator_id"),
+    one_of("kind", "lead", "contact"),
+    one_of("existing", "update", "skip"),
+    one_of("status", "loading", "ready", "running", "finished", "cancelled"),
+)
+_RUNNING = text("status = 'running'")
+Index("ix_imports_running", imports.c.updated_at, sqlite_where=_RUNNING, postgresql_where=_RUNNING)
+
+import_parts = tenant_table(
+    "import_parts",
+    Column("import_id", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("first_row", Integer, nullable=False),
+    Column("rows", Text, nullable=False),
+    belongs_to("imports", "import_id"),
+    key=("import_id", "number"),
+)
+
+rejected_rows = tenant_table(
+    "rejected_rows",
+    Column("import_id", Integer, nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("cells", Text, nullable=False),
+    belongs_to("imports", "import_id"),
+    key=("import_id", "row"),
+)
+
 # The contact that an address means to execute, and the lock under which it is made.
 contact_addresses = tenant_table(
     "contact_addresses",

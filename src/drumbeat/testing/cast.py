@@ -24,7 +24,7 @@ from drumbeat.wiring import World, open_world
 RIVALS_FIRST_ID = 1_000_001
 _NOUNS = (
     *("user", "mailbox", "template", "sequence", "enrollment", "credential"),
-    *("lead", "contact", "task", "lead_conversion", "calendar", "session"),
+    *("lead", "contact", "task", "lead_conversion", "calendar", "session", "import"),
 )
 _EVERYTHING = tuple(Scope)
 

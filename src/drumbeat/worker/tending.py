@@ -10,7 +10,8 @@ import structlog
 from drumbeat.domain.errors import Unavailable
 from drumbeat.operations.doubts import reap
 from drumbeat.operations.sequences import carry_replan
-from drumbeat.store import deliveries, events, kept_answers, replans, sign_in_attempts
+from drumbeat.operations.transfer import carry_import
+from drumbeat.store import deliveries, events, imports, kept_answers, replans, sign_in_attempts
 from drumbeat.wiring import World
 
 REAP_EVERY = timedelta(seconds=1)
@@ -23,7 +24,7 @@ _log = structlog.get_logger()
 
 
 class Tending:
-    """Leases that ran out, changes of sequences, counts, and what was kept long enough."""
+    """Leases that ran out, changes of sequences, counts, imports, and what was kept long enough."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -32,7 +33,7 @@ class Tending:
 
     def step(self) -> bool:
         """One step of each; False if there was nothing to do."""
-        done = [self._tended(part) for part in (self._reap, self._replan, self._count, self._forget)]
+        done = [self._tended(part) for part in (self._reap, self._replan, self._count, self._import, self._forget)]
         return any(done)
 
     def _tended(self, part: Callable[[], bool]) -> bool:
@@ -67,6 +68,15 @@ class Tending:
             if not events.has_untold(snapshot):
                 return False
         return self._world.database.transact(lambda tx: events.count_untold(tx, _TOLD_AT_ONCE)) > 0
+
+    def _import(self) -> bool:
+        """Take in the next part of the import that waits longest."""
+        with self._world.database.read() as snapshot:
+            job = imports.find_running(snapshot)
+        if job is None:
+            return False
+        self._world.database.transact(lambda tx: carry_import(tx, self._world.hash_key, job.account_id, job.id))
+        return True
 
     def _forget(self) -> bool:
         """Delete attempts to sign in that count no more, and a batch of kept answers that are given no more: at once

@@ -11,6 +11,7 @@ from drumbeat.http.app_api import (
     enrollments,
     executing,
     files,
+    imports,
     keys,
     mailboxes,
     passwords,
@@ -29,5 +30,5 @@ def router() -> Router:
     """The routes under /api for a browser that is signed in."""
     who = (session, passwords, account, users, keys, mailboxes)
     what = (calendars, templates, sequences, versions, executing, files)
-    work = (people, tasks, enrollments, doubts, status)
+    work = (imports, people, tasks, enrollments, doubts, status)
     return Router("/api", route_handlers=[handler for noun in who + what + work for handler in noun.handlers])
