@@ -11,22 +11,19 @@ import argparse
 import hashlib
 import http.client
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 
 from bench._machine import Place, place, row
+from bench._serving import cpu_of, first_run_of, serve
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.event import Event, Fact
 from drumbeat.domain.person import Person
@@ -70,50 +67,22 @@ def _call(start: int) -> bytes:
 
 def measure(where: Place, count: int, clients: int, limit: float) -> None:
     """Execute over HTTP: the server in its own process, clients that keep their connections."""
-    server = _serve(where)
+    server = serve(where)
     try:
-        first_run = _first_run(where)
+        first_run = first_run_of(where)
         calls = [_call(start) for start in range(0, count, A_CALL)]
         # Warm: caches and statistics as after a day of work.
         _call_all(first_run, [_call(10_000_000 + start) for start in range(0, WARM, A_CALL)], 1)
         where.settle()
         ours = psutil.Process(server.pid)
-        before = _cpu(ours), where.cpu(), time.perf_counter()
+        before = cpu_of(ours), where.cpu(), time.perf_counter()
         _call_all(first_run, calls, clients)
-        wall, cpu, database = time.perf_counter() - before[2], _cpu(ours) - before[0], where.cpu() - before[1]
+        wall, cpu, database = time.perf_counter() - before[2], cpu_of(ours) - before[0], where.cpu() - before[1]
         per = 1000 / count
         row(where.kind, count / wall, cpu * per, database * per, limit, count / wall / limit)
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(timeout=40)
-
-
-def _serve(where: Place) -> subprocess.Popen[bytes]:
-    environment = os.environ | {
-        "DRUMBEAT_DATA": str(where.folder),
-        "DRUMBEAT_DATABASE_URL": where.url,
-        "DRUMBEAT_PORT": "0",
-        "DRUMBEAT_WORKER": "0",
-        "DRUMBEAT_EXECUTE_PER_MINUTE": "0",
-    }
-    command = [sys.executable, "-m", "drumbeat", "serve"]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def _first_run(where: Place) -> dict[str, object]:
-    path = Path(where.folder) / "first-run.json"
-    for _ in range(300):
-        if path.exists():
-            found: dict[str, object] = json.loads(path.read_text())
-            try:
-                connection = http.client.HTTPConnection(urlsplit(str(found["base_url"])).netloc)
-                connection.request("GET", "/health")
-                if connection.getresponse().status == 200:
-                    return found
-            except OSError:
-                pass
-        time.sleep(0.1)
-    raise TimeoutError("the server did not start")
 
 
 def _call_all(first_run: dict[str, object], calls: list[bytes], clients: int) -> None:
@@ -144,11 +113,6 @@ def _call_all(first_run: dict[str, object], calls: list[bytes], clients: int) ->
     for thread in threads:
         thread.join()
     assert not failed, failed[0]
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system
 
 
 def measure_limit(where: Place, count: int) -> float:

@@ -46,7 +46,7 @@ def measure(where: Place, waiting: int, order: str) -> tuple[float, float, float
     sequence = house.sequence(letter("0 hours"))
     person = house.person("Ada")
     template = house.enroll(sequence, person)
-    _multiply(database, house, template.id, waiting, order)
+    multiply(database, house.account_id, house.mailbox_id, template.id, waiting, order)
     where.settle()
     claim = _claim_cost(where, database, house)
     rival = _rival(database)
@@ -59,7 +59,7 @@ def measure(where: Place, waiting: int, order: str) -> tuple[float, float, float
     return claim, plain, paused
 
 
-def _multiply(database: Database, house: House, enrollment_id: int, count: int, order: str) -> None:
+def multiply(database: Database, account_id: int, lane_id: int, enrollment_id: int, count: int, order: str) -> None:
     """Copies of one enrollment: due at instants spread over a month, CLAIMS x BATCH of them by now.
 
     Those enrolled first are due first, as it happens, or who is due when is scattered over the table.
@@ -83,7 +83,7 @@ def _multiply(database: Database, house: House, enrollment_id: int, count: int, 
                 FROM n CROSS JOIN enrollments e WHERE e.account_id = :account_id AND e.id = :id
             """),
             count=count,
-            account_id=house.account_id,
+            account_id=account_id,
             id=enrollment_id,
         )
         due_now = min(CLAIMS * BATCH, count)
@@ -95,12 +95,14 @@ def _multiply(database: Database, house: House, enrollment_id: int, count: int, 
                 FROM n
             """),
             count=count,
-            account_id=house.account_id,
-            lane=house.mailbox_id,
+            account_id=account_id,
+            lane=lane_id,
             now=now,
             due_now=due_now,
         )
-        tx.run(Statement("DELETE FROM due WHERE account_id = :a AND enrollment_id = :id"), a=1, id=enrollment_id)
+        tx.run(
+            Statement("DELETE FROM due WHERE account_id = :a AND enrollment_id = :id"), a=account_id, id=enrollment_id
+        )
 
 
 def _claim_cost(where: Place, database: Database, house: House) -> float:
@@ -131,7 +133,7 @@ def _tick_cost(where: Place, house: House, rival: int) -> float:
     with house.world.database.write() as tx:
         lanes.hold(tx, house.account_id, house.mailbox_id, tx.now + timedelta(days=1))
     worker = Worker(house.world)
-    while worker.tend():
+    while worker.tending.step():
         pass
     return min(_ticks(where, house, worker, rival) for _ in range(ROUNDS))
 

@@ -60,7 +60,7 @@ ALLOWED_NAMES = {
         "the base URL",
     ),
     "tests/kill/test_kill.py:process": "one of the operating system's",
-    "bench/enroll.py:process": "one of the operating system's",
+    "bench/_serving.py:process": "one of the operating system's",
     "bench/_machine.py:process": "one of the operating system's",
 }
 WORDS = re.compile(r"(?<![a-z])(campaign|cadence|prospect|drip|journey|flow|subscriber)s?(?![a-z])", re.IGNORECASE)

@@ -23,7 +23,7 @@ from drumbeat.http.sequences_v1 import show_executable
 from drumbeat.operations import reading
 from drumbeat.operations.execute import ContactStatus
 from drumbeat.operations.files import read_files
-from script import draw_states
+from script import draw_api, draw_states
 
 DOCS = Path(__file__).parents[1] / "docs"
 STATES = (DOCS / "states.md").read_text("utf-8")
@@ -130,3 +130,14 @@ def test_the_page_of_the_execute_api_names_every_result_and_every_error_with_its
     never = {(409, "ALREADY_EXISTS"), (409, "CONFLICT"), (401, "NOT_SIGNED_IN"), (401, "WRONG_PASSWORD")}
     assert told - rows == never | {(403, "CROSS_SITE"), (410, "LINK_USED_UP")}
     assert {status for status, _ in rows - told} == {405, 408, 413, 415}
+
+
+def test_the_reference_of_every_resource_is_what_its_routes_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert draw_api.main(["--check"]) == 0, "run script/draw_api.py"
+    assert draw_api.main([], tmp_path) == 0
+    assert draw_api.main(["--check"], tmp_path) == 0
+    (tmp_path / "sell-leads.md").write_text("old")
+    assert draw_api.main(["--check"], tmp_path) == 1
+    assert "run script/draw_api.py" in capsys.readouterr().err

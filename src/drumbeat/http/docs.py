@@ -10,7 +10,7 @@ import msgspec
 from litestar import Response
 
 from drumbeat.http.errors import TABLE
-from drumbeat.http.openapi import described, document
+from drumbeat.http.openapi import BINARY, described, document
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 
 _EXAMPLE_TOKEN = "$TOKEN"  # noqa: S105 - a shell variable's name
@@ -30,7 +30,7 @@ def show_docs(request: AnyRequest) -> Response[bytes]:
     return parts.pages.page(
         "docs.html",
         lang="en",
-        operations=sorted(_shown(reference), key=_place),
+        operations=sorted(shown_operations(reference), key=_place),
         errors=list(_errors()),
         version=reference["info"]["version"],
     )
@@ -42,11 +42,13 @@ def _place(operation: dict[str, Any]) -> tuple[int, str]:
     return next((n for n, start in enumerate(("/v2/", "/api/", "/u/")) if path.startswith(start)), 3), path
 
 
-def _shown(reference: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def shown_operations(reference: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every operation of the document, as pages show it."""
     base = reference["servers"][0]["url"]
     for path, methods in reference["paths"].items():
         for method, operation in methods.items():
-            content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            contents = operation.get("requestBody", {}).get("content", {})
+            content = contents.get("application/json", {})
             yield {
                 "id": operation["operationId"],
                 "method": method.upper(),
@@ -54,9 +56,10 @@ def _shown(reference: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 "summary": operation["summary"],
                 "description": operation["description"],
                 "scopes": operation.get("x-scopes", []),
+                "roles": operation.get("x-roles", []),
                 "parameters": operation["parameters"],
                 "body": list(_fields(content.get("schema"), reference)),
-                "curl": _curl(method.upper(), base + path, operation, content.get("example")),
+                "curl": _curl(method.upper(), base + path, operation, contents),
                 "answers": operation["responses"],
             }
 
@@ -87,11 +90,17 @@ def _kind(schema: dict[str, Any], reference: dict[str, Any]) -> str:
     return str(schema.get("type", "anything"))
 
 
-def _curl(method: str, url: str, operation: dict[str, Any], example: dict[str, Any] | None) -> str:
+def _curl(method: str, url: str, operation: dict[str, Any], contents: dict[str, Any]) -> str:
+    example = contents.get("application/json", {}).get("example")
     words = ["curl"] if method == "GET" else ["curl", "-X", method]
-    words.append(shlex.quote(url.replace("{id}", "1").replace("{token}", "TOKEN")))
+    url = url.replace("{id}", "1").replace("{token}", "TOKEN").replace("{kind}", "contact").replace("{number}", "1")
+    words.append(shlex.quote(url))
     if "x-scopes" in operation:
         words += ["-H", f'"Authorization: Bearer {_EXAMPLE_TOKEN}"']
+    if "x-roles" in operation:
+        words += ["-b", "jar"] if method == "GET" else ["-b", "jar", "-H", '"X-CSRF-Token: $CSRF"']
+    if BINARY in contents:
+        words += ["-H", f"'Content-Type: {BINARY}'", "--data-binary", "@FILE"]
     if example is not None:
         words += ["-H", "'Content-Type: application/json'", "-d", shlex.quote(msgspec.json.encode(example).decode())]
     return " ".join(words)

@@ -9,6 +9,7 @@ from drumbeat.domain.access import Scope
 from drumbeat.domain.person import PersonKind
 from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, readable
+from drumbeat.http.sell_v2 import examples
 from drumbeat.http.sell_v2.envelope import Page, Record
 from drumbeat.http.sell_v2.people import (
     Answer,
@@ -32,7 +33,11 @@ _EXAMPLE = {
 @readable(
     "/contacts",
     opt=described(
-        "List contacts", scope=Scope.READ, parameters=parameters_of(_CONTACT), answer=Page[Record[ShownContact]]
+        "List contacts",
+        scope=Scope.READ,
+        parameters=parameters_of(_CONTACT),
+        answer=Page[Record[ShownContact]],
+        answer_example=examples.page(examples.CONTACT, "contacts"),
     ),
 )
 def list_contacts(request: AnyRequest) -> Answer:
@@ -45,7 +50,12 @@ def list_contacts(request: AnyRequest) -> Answer:
     status_code=200,
     sync_to_thread=True,
     opt=described(
-        "Create a contact", scope=Scope.WRITE, body=ContactAttributes, example=_EXAMPLE, answer=Record[ShownContact]
+        "Create a contact",
+        scope=Scope.WRITE,
+        body=ContactAttributes,
+        example=_EXAMPLE,
+        answer=Record[ShownContact],
+        answer_example=examples.CONTACT,
     ),
 )
 def create_contact(request: AnyRequest, body: RawBody) -> Answer:
@@ -64,6 +74,7 @@ def create_contact(request: AnyRequest, body: RawBody) -> Answer:
         body=ContactAttributes,
         example=_EXAMPLE,
         answer=Record[ShownContact],
+        answer_example=examples.CONTACT,
         refusals=(409,),
     ),
 )
@@ -77,7 +88,13 @@ def upsert_contact(request: AnyRequest, body: RawBody) -> Answer:
 
 @readable(
     "/contacts/{id:str}",
-    opt=described("Show a contact", scope=Scope.READ, answer=Record[ShownContact], refusals=(404,)),
+    opt=described(
+        "Show a contact",
+        scope=Scope.READ,
+        answer=Record[ShownContact],
+        answer_example=examples.CONTACT,
+        refusals=(404,),
+    ),
 )
 def show_contact(request: AnyRequest, id: FromPath[str]) -> Answer:
     """One contact."""
@@ -93,6 +110,7 @@ def show_contact(request: AnyRequest, id: FromPath[str]) -> Answer:
         body=ContactAttributes,
         example={"data": {"customer_status": "current"}},
         answer=Record[ShownContact],
+        answer_example=examples.CONTACT,
         refusals=(404,),
     ),
 )

@@ -13,6 +13,7 @@ from drumbeat.http.auth import admit
 from drumbeat.http.openapi import IDS, Parameter, described, number
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import number_list, read_attributes, read_id, read_parameters, whole_number
+from drumbeat.http.sell_v2 import examples
 from drumbeat.http.sell_v2.envelope import Meta, Page, Record, whole_seconds
 from drumbeat.http.sell_v2.listing import AFTER, PAGING, long_order, read_paging, read_place
 from drumbeat.http.sell_v2.person_reading import Id
@@ -66,7 +67,11 @@ _PARAMETERS = (
 @readable(
     "/lead_conversions",
     opt=described(
-        "List lead conversions", scope=Scope.READ, parameters=_PARAMETERS, answer=Page[Record[ShownConversion]]
+        "List lead conversions",
+        scope=Scope.READ,
+        parameters=_PARAMETERS,
+        answer=Page[Record[ShownConversion]],
+        answer_example=examples.page(examples.LEAD_CONVERSION, "lead_conversions"),
     ),
 )
 def list_conversions(request: AnyRequest) -> Answer:
@@ -95,6 +100,7 @@ def list_conversions(request: AnyRequest) -> Answer:
         body=NewConversion,
         example={"data": {"lead_id": 1, "create_deal": False}},
         answer=Record[ShownConversion],
+        answer_example=examples.LEAD_CONVERSION,
     ),
 )
 def create_conversion(request: AnyRequest, body: RawBody) -> Answer:
@@ -119,7 +125,13 @@ def create_conversion(request: AnyRequest, body: RawBody) -> Answer:
 
 @readable(
     "/lead_conversions/{id:str}",
-    opt=described("Show a lead conversion", scope=Scope.READ, answer=Record[ShownConversion], refusals=(404,)),
+    opt=described(
+        "Show a lead conversion",
+        scope=Scope.READ,
+        answer=Record[ShownConversion],
+        answer_example=examples.LEAD_CONVERSION,
+        refusals=(404,),
+    ),
 )
 def show_conversion(request: AnyRequest, id: FromPath[str]) -> Answer:
     """One lead conversion."""

@@ -26,6 +26,7 @@ from drumbeat.http.reading import (
     read_parameters,
     word,
 )
+from drumbeat.http.sell_v2 import examples
 from drumbeat.http.sell_v2.envelope import Page, Record
 from drumbeat.http.sell_v2.listing import AFTER, PAGING, Paging, read_paging
 from drumbeat.http.sell_v2.shapes import ALTERNATIVES, EnrollmentData, FinishData, enrollment_record, finish_record
@@ -93,6 +94,7 @@ _NAMES = tuple(parameter.name for parameter in _PARAMETERS)
         scope=Scope.READ,
         parameters=_PARAMETERS,
         answer=Page[Record[EnrollmentData]],
+        answer_example=examples.page(examples.ENROLLMENT, "sequence_enrollments"),
         alternatives=ALTERNATIVES,
     ),
 )
@@ -156,6 +158,7 @@ def _read_listing(sent: dict[str, str]) -> _Listing:
         body=NewEnrollment,
         example={"data": {"sequence_id": 1, "resource_type": "lead", "resource_id": 1}},
         answer=Record[EnrollmentData],
+        answer_example=examples.ENROLLMENT,
         refusals=(403, 409, 422),
     ),
 )
@@ -186,7 +189,13 @@ def _read_new(request: AnyRequest, body: RawBody) -> EnrollRequest:
 
 @readable(
     "/sequence_enrollments/{id:str}",
-    opt=described("Show an enrollment", scope=Scope.READ, answer=Record[EnrollmentData], refusals=(404,)),
+    opt=described(
+        "Show an enrollment",
+        scope=Scope.READ,
+        answer=Record[EnrollmentData],
+        answer_example=examples.ENROLLMENT,
+        refusals=(404,),
+    ),
 )
 def show_enrollment(request: AnyRequest, id: FromPath[str]) -> Answer:
     """One enrollment."""
@@ -210,6 +219,7 @@ def _shown(snapshot: Snapshot, caller: Caller, id: int) -> Answer:
         body=NewState,
         example={"data": {"state": "finished"}},
         answer=Record[EnrollmentData],
+        answer_example=examples.ENROLLMENT,
         refusals=(404, 422),
     ),
 )
@@ -246,6 +256,7 @@ def update_enrollment(request: AnyRequest, id: FromPath[str], body: RawBody) -> 
         body=Finishing,
         example={"data": {"resource_type": "lead", "resource_id": 1, "sequence_ids": [1]}},
         answer=Record[FinishData],
+        answer_example=examples.FINISHED,
         refusals=(422,),
     ),
 )

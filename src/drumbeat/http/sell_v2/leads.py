@@ -9,6 +9,7 @@ from drumbeat.domain.access import Scope
 from drumbeat.domain.person import PersonKind
 from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, readable
+from drumbeat.http.sell_v2 import examples
 from drumbeat.http.sell_v2.envelope import Page, Record
 from drumbeat.http.sell_v2.people import (
     Answer,
@@ -29,7 +30,13 @@ _EXAMPLE = {"data": {"first_name": "Lena", "last_name": "Lindt", "email": "lena@
 
 @readable(
     "/leads",
-    opt=described("List leads", scope=Scope.READ, parameters=parameters_of(_LEAD), answer=Page[Record[ShownLead]]),
+    opt=described(
+        "List leads",
+        scope=Scope.READ,
+        parameters=parameters_of(_LEAD),
+        answer=Page[Record[ShownLead]],
+        answer_example=examples.page(examples.LEAD, "leads"),
+    ),
 )
 def list_leads(request: AnyRequest) -> Answer:
     """A page of the account's leads; filters are exact, and all of them must fit."""
@@ -40,7 +47,14 @@ def list_leads(request: AnyRequest) -> Answer:
     "/leads",
     status_code=200,
     sync_to_thread=True,
-    opt=described("Create a lead", scope=Scope.WRITE, body=LeadAttributes, example=_EXAMPLE, answer=Record[ShownLead]),
+    opt=described(
+        "Create a lead",
+        scope=Scope.WRITE,
+        body=LeadAttributes,
+        example=_EXAMPLE,
+        answer=Record[ShownLead],
+        answer_example=examples.LEAD,
+    ),
 )
 def create_lead(request: AnyRequest, body: RawBody) -> Answer:
     """A new lead, the token's owner's unless owner_id names another user; several may have one address."""
@@ -58,6 +72,7 @@ def create_lead(request: AnyRequest, body: RawBody) -> Answer:
         body=LeadAttributes,
         example=_EXAMPLE,
         answer=Record[ShownLead],
+        answer_example=examples.LEAD,
         refusals=(409,),
     ),
 )
@@ -71,7 +86,9 @@ def upsert_lead(request: AnyRequest, body: RawBody) -> Answer:
 
 @readable(
     "/leads/{id:str}",
-    opt=described("Show a lead", scope=Scope.READ, answer=Record[ShownLead], refusals=(404,)),
+    opt=described(
+        "Show a lead", scope=Scope.READ, answer=Record[ShownLead], answer_example=examples.LEAD, refusals=(404,)
+    ),
 )
 def show_lead(request: AnyRequest, id: FromPath[str]) -> Answer:
     """One lead."""
@@ -87,6 +104,7 @@ def show_lead(request: AnyRequest, id: FromPath[str]) -> Answer:
         body=LeadAttributes,
         example={"data": {"status": "Working"}},
         answer=Record[ShownLead],
+        answer_example=examples.LEAD,
         refusals=(404,),
     ),
 )

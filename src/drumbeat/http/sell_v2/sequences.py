@@ -14,6 +14,7 @@ from drumbeat.http.auth import admit
 from drumbeat.http.openapi import IDS, Parameter, described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import number_list, read_id, read_parameters, text
+from drumbeat.http.sell_v2 import examples
 from drumbeat.http.sell_v2.envelope import Meta, Nested, Page, Record, nested, whole_seconds
 from drumbeat.http.sell_v2.listing import PAGING, SORTING, read_paging, sorted_by
 from drumbeat.http.sell_v2.shapes import (
@@ -68,6 +69,7 @@ _PLACES = 10_000  # more than a sequence has steps
         scope=Scope.READ,
         parameters=_PARAMETERS,
         answer=Page[Record[SequenceWithSteps]],
+        answer_example=examples.page(examples.SEQUENCE, "sequences"),
         alternatives=PROPERTIES,
     ),
 )
@@ -88,7 +90,13 @@ def list_sequences(request: AnyRequest) -> Response[bytes]:
 
 @readable(
     "/sequences/{id:str}",
-    opt=described("Show a sequence", scope=Scope.READ, answer=Record[SequenceWithSteps], refusals=(404,)),
+    opt=described(
+        "Show a sequence",
+        scope=Scope.READ,
+        answer=Record[SequenceWithSteps],
+        answer_example=examples.SEQUENCE,
+        refusals=(404,),
+    ),
 )
 def show_sequence(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
     """One sequence, whatever its status."""

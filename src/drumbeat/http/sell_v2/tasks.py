@@ -31,6 +31,7 @@ from drumbeat.http.reading import (
     whole_number,
     word,
 )
+from drumbeat.http.sell_v2 import examples
 from drumbeat.http.sell_v2.envelope import Meta, Page, Record, whole_seconds
 from drumbeat.http.sell_v2.listing import AFTER, PAGING, long_order, read_paging, read_place
 from drumbeat.http.sell_v2.person_reading import Id, Ignored, LongText, ReadOnly
@@ -110,7 +111,13 @@ _EXAMPLE = {
 
 @readable(
     "/tasks",
-    opt=described("List tasks", scope=Scope.READ, parameters=_PARAMETERS, answer=Page[Record[ShownTask]]),
+    opt=described(
+        "List tasks",
+        scope=Scope.READ,
+        parameters=_PARAMETERS,
+        answer=Page[Record[ShownTask]],
+        answer_example=examples.page(examples.TASK, "tasks"),
+    ),
 )
 def list_tasks(request: AnyRequest) -> Answer:
     """A page of the account's tasks, those of sequences among them; all filters must fit."""
@@ -152,7 +159,14 @@ def _number(sent: dict[str, str], name: str) -> int | None:
     "/tasks",
     status_code=200,
     sync_to_thread=True,
-    opt=described("Create a task", scope=Scope.WRITE, body=TaskAttributes, example=_EXAMPLE, answer=Record[ShownTask]),
+    opt=described(
+        "Create a task",
+        scope=Scope.WRITE,
+        body=TaskAttributes,
+        example=_EXAMPLE,
+        answer=Record[ShownTask],
+        answer_example=examples.TASK,
+    ),
 )
 def create_task(request: AnyRequest, body: RawBody) -> Answer:
     """A new task, the token's owner's unless owner_id names another user."""
@@ -168,7 +182,9 @@ def create_task(request: AnyRequest, body: RawBody) -> Answer:
 
 @readable(
     "/tasks/{id:str}",
-    opt=described("Show a task", scope=Scope.READ, answer=Record[ShownTask], refusals=(404,)),
+    opt=described(
+        "Show a task", scope=Scope.READ, answer=Record[ShownTask], answer_example=examples.TASK, refusals=(404,)
+    ),
 )
 def show_task(request: AnyRequest, id: FromPath[str]) -> Answer:
     """One task."""
@@ -188,6 +204,7 @@ def show_task(request: AnyRequest, id: FromPath[str]) -> Answer:
         body=TaskAttributes,
         example={"data": {"completed": True}},
         answer=Record[ShownTask],
+        answer_example=examples.TASK,
         refusals=(404,),
     ),
 )

@@ -17,6 +17,7 @@ from drumbeat.http.auth import admit
 from drumbeat.http.openapi import FLAG, IDS, Parameter, choice, described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import number_list, read_id, read_parameters, text, truth, word
+from drumbeat.http.sell_v2 import examples
 from drumbeat.http.sell_v2.envelope import Meta, Page, Record, whole_seconds
 from drumbeat.http.sell_v2.listing import PAGING, SORTING, read_paging, sorted_by
 from drumbeat.store import accounts
@@ -81,7 +82,13 @@ _PARAMETERS = (
 
 @readable(
     "/users",
-    opt=described("List users", scope=Scope.READ, parameters=_PARAMETERS, answer=Page[Record[ShownUser]]),
+    opt=described(
+        "List users",
+        scope=Scope.READ,
+        parameters=_PARAMETERS,
+        answer=Page[Record[ShownUser]],
+        answer_example=examples.page(examples.USER, "users"),
+    ),
 )
 def list_users(request: AnyRequest) -> Response[bytes]:
     """A page of the account's users."""
@@ -112,13 +119,21 @@ def _chosen(sent: dict[str, str], users: list[User]) -> list[User]:
     ]
 
 
-@readable("/users/self", opt=described("Show the token's user", scope=Scope.READ, answer=Record[ShownUser]))
+@readable(
+    "/users/self",
+    opt=described("Show the token's user", scope=Scope.READ, answer=Record[ShownUser], answer_example=examples.USER),
+)
 def show_self(request: AnyRequest) -> Response[bytes]:
     """The user whose token this is."""
     return _shown(request, None)
 
 
-@readable("/users/{id:str}", opt=described("Show a user", scope=Scope.READ, answer=Record[ShownUser], refusals=(404,)))
+@readable(
+    "/users/{id:str}",
+    opt=described(
+        "Show a user", scope=Scope.READ, answer=Record[ShownUser], answer_example=examples.USER, refusals=(404,)
+    ),
+)
 def show_user(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
     """One user."""
     return _shown(request, id)
@@ -133,7 +148,12 @@ def _shown(request: AnyRequest, id: str | None) -> Response[bytes]:
     return json_reply(_user_record(user, account, snapshot.now))
 
 
-@readable("/accounts/self", opt=described("Show the token's account", scope=Scope.READ, answer=Record[ShownAccount]))
+@readable(
+    "/accounts/self",
+    opt=described(
+        "Show the token's account", scope=Scope.READ, answer=Record[ShownAccount], answer_example=examples.ACCOUNT
+    ),
+)
 def show_account(request: AnyRequest) -> Response[bytes]:
     """The account the token belongs to."""
     with parts_of(request).world.database.read() as snapshot:
