@@ -45,8 +45,13 @@ class Client:
 
     def __init__(self, first_run: dict[str, Any]) -> None:
         self.sequence = next(iter(first_run["sequence_ids"].values()))
-        self._connection = http.client.HTTPConnection(urlsplit(first_run["base_url"]).netloc)
+        self._address = urlsplit(first_run["base_url"]).netloc
+        self.connect()
         self._token, self._key = first_run["token"], first_run["api_key"]
+
+    def connect(self) -> None:
+        """Connect anew: a server closes what is idle for long."""
+        self._connection = http.client.HTTPConnection(self._address)
 
     def __call__(self, method: str, path: str, body: Any = None) -> Any:
         credential = self._key if path.startswith("/api/") else self._token
@@ -90,6 +95,7 @@ def _fill(where: Place, client: Client, count: int) -> None:
     multiply(database, 1, 1, first, count, "as enrolled")
     database.close()
     where.settle()
+    client.connect()
 
 
 def _enrolling(client: Client, lead: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from drumbeat.domain.errors import AlreadyExists, IncorrectValue, NotFound
 from drumbeat.domain.line import check_line
 from drumbeat.domain.person import address_key, normalize_email
 from drumbeat.operations.healing import release
-from drumbeat.store import accounts, credentials, events, mailboxes
+from drumbeat.store import accounts, credentials, events, mailboxes, sessions
 from drumbeat.store.transaction import Snapshot, Tx
 
 SHORTEST_PASSWORD = 10
@@ -150,6 +150,9 @@ def change_user(tx: Tx, account_id: int, user_id: int, changes: Mapping[str, Any
     accounts.save_user(tx, after)
     changed = [each.name for each in fields(after) if getattr(after, each.name) != getattr(before, each.name)]
     _journal(tx, account_id, "user_changed", user_id, actor_id, changed=changed)
+    if not after.is_active:
+        sessions.delete_of_user(tx, account_id, user_id)
+        sessions.delete_link(tx, account_id, user_id)
     has_mailbox = after.mailbox_id is not None and after.mailbox_id != before.mailbox_id
     if has_mailbox or (after.is_active and not before.is_active):
         release(tx, account_id, [FailureReason.SENDOUT_DISABLED], actor_id=user_id)

@@ -44,6 +44,11 @@ def delete(tx: Tx, account_id: int, id: int) -> None:
     tx.run(_DELETE, account_id=account_id, id=id)
 
 
+def delete_of_user(tx: Tx, account_id: int, user_id: int) -> None:
+    """End every session of a user in this account."""
+    tx.run(_DELETE_OF_USER, account_id=account_id, user_id=user_id)
+
+
 def keep_link(tx: Tx, account_id: int, user_id: int, fingerprint: str, ends_at: datetime) -> None:
     """Keep a user's link to choose a password; one that was made before opens nothing any more."""
     tx.run(_KEEP_LINK, account_id=account_id, user_id=user_id, fingerprint=fingerprint, ends_at=to_stamp(ends_at))
@@ -92,6 +97,7 @@ _TOUCH = Statement("""
     UPDATE sessions SET seen_at = :now WHERE account_id = :account_id AND id = :id AND seen_at < :before
 """)
 _DELETE = Statement("DELETE FROM sessions WHERE account_id = :account_id AND id = :id")
+_DELETE_OF_USER = Statement("DELETE FROM sessions WHERE account_id = :account_id AND user_id = :user_id")
 _DELETE_OVER = Statement("""
     DELETE FROM sessions WHERE account_id = :account_id AND user_id = :user_id
         AND (seen_at <= :idle OR created_at <= :old)

@@ -62,7 +62,7 @@ def test_an_inactive_user_is_out_at_once_and_comes_back(owner: Browser, seller: 
     invited = owner("POST", "/api/users/2/invitation")
     assert details(invited)["field"] == "user"
     owner("PUT", "/api/users/2", {"status": "active"})
-    assert seller("GET", "/api/users").status_code == 200
+    assert refused(seller("GET", "/api/users")) == (401, "NOT_SIGNED_IN"), "they sign in anew"
 
 
 def test_agents_change_no_users_no_keys_no_account(seller: Browser) -> None:
