@@ -6,7 +6,6 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from threading import BoundedSemaphore
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ import msgspec
 from litestar import Request, Response, route
 from litestar.connection import ASGIConnection
 
+from drumbeat.http.hashing import Hashing
 from drumbeat.http.pages import Pages
 from drumbeat.http.rates import Rates
 from drumbeat.wiring import World
@@ -25,7 +25,6 @@ JSON = "application/json; charset=utf-8"
 # Registers a handler for GET and HEAD, which runs in a thread.
 readable = partial(route, http_method=["GET", "HEAD"], sync_to_thread=True)
 
-_HASHES_AT_ONCE = 2
 _REQUEST_ID = "drumbeat_request_id"
 
 
@@ -60,17 +59,15 @@ class Catcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The world, the pages, the catcher if one runs, the rate limits, and when a credential's use was last noted.
-
-    `hashing` is to be held while a password is hashed: each takes 64 MB, and a core.
-    """
+    """The world, the pages, the catcher if one runs, the rate limits, when a credential's use was last noted, and
+    room for hashing passwords."""
 
     world: World
     pages: Pages
     catcher: Catcher | None
     rates: Rates
     noted: dict[Hashable, datetime] = field(default_factory=dict)
-    hashing: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(_HASHES_AT_ONCE))
+    hashing: Hashing = field(default_factory=Hashing)
 
 
 def parts_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Parts:
