@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -319,3 +320,13 @@ def test_rows_are_read_as_they_come() -> None:
     assert [next(rows) for _ in range(3)][-1] == ["a@x.example", "Ada"]
     assert endless.given < 1_000_000
     assert read_row(["email", "first_name"], next(rows)).fields["email"] == "a@x.example"
+
+
+def test_two_files_of_the_same_people_at_once_make_each_of_them_once(house: House) -> None:
+    rows = "\n".join(f"p{n}@x.example" for n in range(2 * ROWS_IN_PART))
+    jobs = [started(house, loaded(house, f"email\n{rows}\n".encode(), kind)) for kind in (LEAD, LEAD, CONTACT, CONTACT)]
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        done = list(pool.map(lambda job: carried(house, job), jobs))
+    assert [each.status for each in done] == [ImportStatus.FINISHED] * 4
+    for kind in (LEAD, CONTACT):
+        assert len({each.email for each in everybody(house, kind)}) == len(everybody(house, kind)) == 2 * ROWS_IN_PART

@@ -154,13 +154,18 @@ class _Taking:
         for row, cells in enumerate(part.rows, part.first_row):
             self._read(row, cells)
         hashes = list(dict.fromkeys(address for *_, address in self._rows if address is not None))
-        if self._job.kind is PersonKind.CONTACT and hashes:
-            accounts.lock_ids(self._tx, self._job.account_id, "enrollment")  # which names contacts, too
+        self._lock()
         known = people.oldest_by_address(self._tx, self._job.account_id, self._job.kind, hashes)
         for row, cells, said, address in self._rows:
             self._sort(row, cells, said, address, known)
         self._make()
         return self._tally
+
+    def _lock(self) -> None:
+        """Let nobody else look up and make people meanwhile: execute, which enrolls, nor an upsert."""
+        if self._job.kind is PersonKind.CONTACT:
+            accounts.lock_ids(self._tx, self._job.account_id, "enrollment")
+        accounts.lock_ids(self._tx, self._job.account_id, self._job.kind)
 
     def _read(self, row: int, cells: list[str]) -> None:
         if not any(cell.strip() for cell in cells):
@@ -201,6 +206,7 @@ class _Taking:
         if self._job.existing is Existing.SKIP:
             self._tally.unchanged += 1
             return
+        people.lock(self._tx, found.account_id, found.kind, found.id)
         before = people.get(self._tx, found.account_id, found.kind, found.id)
         after = change_person(self._tx, self._hash_key, before, edit.applied(fields_of(before)))
         if after == before:
