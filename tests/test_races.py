@@ -375,7 +375,7 @@ def test_what_a_worker_knows_was_not_sent_is_no_doubt_however_late_it_tells(
     assert office.delivered(ada) == ["transmitting"]
     office.clock.advance(timedelta(seconds=40))
     other = Worker(office.house.world)
-    other.tend()
+    other.tending.step()
     assert office.delivered(ada) == ["unknown"]
     office.sink.script = {}
     office.work()

@@ -107,6 +107,7 @@ def test_a_person_and_an_organization_are_contacts(api: Api, make: Make) -> None
         (LEADS, {"colour": "red"}, "unknown", "/colour"),
         (LEADS, {"tags": "lamps"}, "invalid_type", "/tags"),
         (LEADS, {"tags": [1]}, "invalid_type", "/tags"),
+        (LEADS, {"tags": ["lamps", None]}, "invalid_type", "/tags"),
         (LEADS, {"address": "Hyannis"}, "invalid_type", "/address"),
         (LEADS, {"address": {"planet": "Mars"}}, "unknown", "/address"),
         (LEADS, {"address": {"city": 1}}, "invalid_type", "/address"),

@@ -219,7 +219,7 @@ class Attributes:
         value = self._value(name, required=False)
         if value is None:
             return []
-        if not isinstance(value, list):
+        if not isinstance(value, list) or None in value:
             self._wrong.append(WrongType("It is a list of texts.", field=name))
             return []
         found = (self._text(name, each, LONGEST_TEXT) for each in value[:_LONGEST_LIST])
