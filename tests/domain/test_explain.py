@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from drumbeat.domain.account import UserStatus
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment
-from drumbeat.domain.happening import CannotSend, Deferred, Frozen, Postponed, Resumed
+from drumbeat.domain.happening import Away, CannotSend, Deferred, Frozen, Postponed, Resumed
 from drumbeat.domain.timeline import Binding, Circumstances, Hold, Lifter, MailboxState, explain, hold_on_letter
 from tests.domain.runs import (
     ACCOUNT,
@@ -46,6 +46,7 @@ OFF = replace(CLEAR, mailbox=MailboxState(4, is_active=False))
 HELD = replace(CLEAR, mailbox=MailboxState(4, True, NOON - HOUR, NOON + HOUR, FailureReason.AUTH, "535 no."))
 WAITS = replace(CLEAR, mailbox=MailboxState(4, True, None, NIGHT + HOUR))
 BOUNCED = replace(CLEAR, undeliverable="550 no such user.")
+AWAY = replace(CLEAR, away_until=NIGHT + DAY)
 
 
 def named(hold: Hold | None) -> tuple[object, ...]:
@@ -72,6 +73,7 @@ HOLDS: list[tuple[Circumstances, tuple[object, ...]]] = [
     (HELD, (Binding.MAILBOX_HELD, NOON - HOUR, NOON + HOUR, Lifter.USER, FailureReason.AUTH)),
     (WAITS, (Binding.MAILBOX_HELD, NOON, NIGHT + HOUR, Lifter.SERVER, None)),
     (BOUNCED, (Binding.UNDELIVERABLE, NOON, None, Lifter.USER, FailureReason.RECIPIENT_INVALID)),
+    (AWAY, (Binding.AWAY, NOON, NIGHT + DAY, Lifter.TIME, None)),
     (CLEAR, (Binding.WINDOW, NOON, MORNING, Lifter.TIME, None)),
 ]
 
@@ -91,7 +93,7 @@ def test_of_several_holds_the_first_in_order_is_named(present: set[int]) -> None
         circumstances = HOLDS[index][0]
         changed = {
             name: getattr(circumstances, name)
-            for name in ("account", "actor", "mailbox", "paused_at", "undeliverable")
+            for name in ("account", "actor", "mailbox", "paused_at", "undeliverable", "away_until")
             if getattr(circumstances, name) != getattr(CLEAR, name)
         }
         around = replace(around, **changed)
@@ -190,6 +192,22 @@ def test_a_pause_holds_letters_and_tasks() -> None:
 
 def test_after_a_pause_nothing_holds_what_is_about_to_be_planned() -> None:
     assert explain(after(WAITING, Frozen()), CLEAR, NOON) is None
+
+
+def test_an_absence_holds_letters_until_it_ends_and_no_tasks() -> None:
+    away = after(WAITING, Away(MORNING, 1))
+    assert named(explain(away, replace(CLEAR, away_until=MORNING), NOON)) == (
+        (Binding.AWAY, NOON, MORNING, Lifter.TIME, None)
+    )
+    assert hold_on_letter(WAITING, replace(CLEAR, away_until=NOON), NOON) is None
+    later_task = enrolled(plan(task("5 hours")))
+    assert named(explain(later_task, replace(CLEAR, away_until=MORNING), NOON))[0] is Binding.DELAY
+
+
+def test_an_absence_that_ends_before_the_delay_does_holds_nothing() -> None:
+    enrollment = enrolled(plan(letter("5 hours")))
+    around = replace(CLEAR, away_until=NOON + HOUR)
+    assert named(explain(enrollment, around, NOON))[0] is Binding.DELAY
 
 
 def test_sequences_switched_off_hold_letters_and_no_tasks() -> None:

@@ -11,6 +11,9 @@ from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.happening import (
     Accepted,
     AddressChanged,
+    AddressFailed,
+    Away,
+    Bounced,
     CannotSend,
     CountedAsNotSent,
     CountedAsSent,
@@ -59,6 +62,9 @@ BECOMES: dict[str, dict[type[EnrollmentEvent], str]] = {
         Frozen: "active scheduled",
         Thawed: "active scheduled",
         RhythmChanged: "active scheduled",
+        Bounced: "active scheduled",
+        AddressFailed: "blocked blocked",
+        Away: "active scheduled",
     },
     "letter out": {
         Accepted: "next active scheduled",
@@ -67,6 +73,8 @@ BECOMES: dict[str, dict[type[EnrollmentEvent], str]] = {
         Doubted: "active in_progress in doubt",
         FinishRequested: "finished in_progress",
         AddressChanged: "active in_progress",
+        Bounced: "active in_progress",
+        Away: "active in_progress",
     },
     "letter in doubt": {
         Accepted: "next active scheduled",
@@ -77,11 +85,15 @@ BECOMES: dict[str, dict[type[EnrollmentEvent], str]] = {
         SentAgain: "active scheduled",
         FinishRequested: "finished in_progress in doubt",
         AddressChanged: "active in_progress in doubt",
+        Bounced: "active in_progress in doubt",
+        Away: "active in_progress in doubt",
     },
     "letter blocked": {
         Resumed: "active scheduled",
         FinishRequested: "finished cancelled",
         AddressChanged: "blocked blocked",
+        Bounced: "blocked blocked",
+        Away: "blocked blocked",
     },
     "doubt blocked": {
         Accepted: "next active scheduled",
@@ -92,6 +104,8 @@ BECOMES: dict[str, dict[type[EnrollmentEvent], str]] = {
         Resumed: "next active scheduled",
         FinishRequested: "finished in_progress in doubt",
         AddressChanged: "blocked blocked in doubt",
+        Bounced: "blocked blocked in doubt",
+        Away: "blocked blocked in doubt",
     },
     "task waiting": {
         StepDue: "active in_progress",
@@ -101,19 +115,26 @@ BECOMES: dict[str, dict[type[EnrollmentEvent], str]] = {
         Frozen: "active scheduled",
         Thawed: "active scheduled",
         RhythmChanged: "active scheduled",
+        Bounced: "active scheduled",
+        Away: "active scheduled",
     },
     "task open": {
         TaskCompleted: "next active scheduled",
         TaskDeleted: "finished cancelled",
         FinishRequested: "finished cancelled",
         AddressChanged: "active in_progress",
+        Bounced: "active in_progress",
+        Away: "active in_progress",
     },
-    "finished": {},
+    "finished": {
+        Bounced: "finished cancelled",
+    },
     "finished, letter out": {
         Accepted: "next finished cancelled",
         CannotSend: "finished cancelled",
         Deferred: "finished cancelled",
         Doubted: "finished in_progress in doubt",
+        Bounced: "finished in_progress",
     },
     "finished, in doubt": {
         Accepted: "next finished cancelled",
@@ -121,8 +142,11 @@ BECOMES: dict[str, dict[type[EnrollmentEvent], str]] = {
         Deferred: "finished cancelled",
         CountedAsSent: "next finished cancelled",
         CountedAsNotSent: "finished cancelled",
+        Bounced: "finished in_progress in doubt",
     },
-    "finished, completed": {},
+    "finished, completed": {
+        Bounced: "finished completed",
+    },
 }
 
 

@@ -12,10 +12,13 @@ from drumbeat.domain.enrollment import ActionStatus, FinishedReason, State
 from drumbeat.domain.event import Event, Fact
 from drumbeat.domain.happening import (
     Accepted,
+    Away,
+    Bounced,
     CannotSend,
     Deferred,
     DoubtExpired,
     FinishRequested,
+    Frozen,
     OpenTask,
     RecordAction,
     RemoveTask,
@@ -319,3 +322,46 @@ def test_the_first_cause_names_the_reason() -> None:
 def test_a_persons_deletion_decided_before_their_task_goes_names_the_reason() -> None:
     gone = after(SITUATIONS["task open"], FinishRequested(FinishedReason.RESOURCE_DELETED), TaskDeleted(TASK_ID))
     assert gone.finished_reason is FinishedReason.RESOURCE_DELETED
+
+
+# What comes back.
+
+
+def test_a_reply_is_named_as_the_evidence_of_the_end() -> None:
+    reply = FinishRequested(FinishedReason.REPLIED_TO_EMAIL, message_id=8)
+    (fact,) = decide(SITUATIONS["letter waiting"], reply, NOON).facts
+    assert fact == Event(Fact.FINISHED, {"reason": "replied_to_email", "actor_id": None, "message_id": 8})
+
+
+def test_a_bounce_names_the_step_that_came_back() -> None:
+    sent = after(enrolled(LETTER_FIRST), OUT, Accepted())
+    decision = decide(sent, Bounced(0, permanent=True, detail="550", message_id=8), NOON + HOUR)
+    cause = {"position": 0, "detail": "550", "permanent": True, "message_id": 8}
+    assert decision.facts == (Event(Fact.LETTER_BOUNCED, cause),)
+    assert replace(decision.enrollment, updated_at=sent.updated_at, revision=sent.revision) == sent
+
+
+def test_an_absence_moves_the_letter_and_the_plan_with_it() -> None:
+    away = after(enrolled(plan(letter("5 hours"), task("1 hours"))), Away(NOON + DAY, 8))
+    assert (away.ready_at, away.due_at, away.anchor_at) == (NOON + DAY, NOON + DAY, NOON)
+    stages = timeline(away, {}, NOON + 23 * HOUR)
+    assert [stage.estimated_at for stage in stages] == [NOON + DAY, NOON + DAY + HOUR]
+    assert not stages[0].overdue
+
+
+def test_an_absence_ends_within_a_window() -> None:
+    followed = plan(letter(), windows=["Mon-Fri 09:00-10:00"])
+    assert after(enrolled(followed), Away(NOON + DAY, 8)).due_at == NOON + DAY + 21 * HOUR
+
+
+def test_an_absence_that_is_over_before_the_letter_s_instant_moves_nothing() -> None:
+    waiting = enrolled(plan(letter("5 hours")))
+    away = after(waiting, Away(NOON + HOUR, 8))
+    assert (away.ready_at, away.due_at) == (waiting.ready_at, waiting.due_at)
+
+
+def test_an_absence_leaves_what_has_no_instant_without_one() -> None:
+    frozen = after(enrolled(plan(letter("5 hours"))), Frozen(), Away(NOON + DAY, 8))
+    assert (frozen.ready_at, frozen.due_at) == (NOON + DAY, None)
+    without_a_day = after(enrolled(plan(letter("5 hours"))), Away(None, 8))
+    assert without_a_day.due_at == NOON + 5 * HOUR

@@ -8,6 +8,7 @@ from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.unsubscribe import (
     Suppression,
     check_locale,
+    find_unsubscribe_token,
     footer,
     header_values,
     language,
@@ -55,6 +56,17 @@ def test_a_token_changed_anywhere_is_none_of_ours(place: int, letter: str) -> No
 )
 def test_what_only_looks_like_a_token_is_none_of_ours(token: str) -> None:
     assert read_unsubscribe_token(KEY, token) is None
+
+
+@given(ids, ids, st.sampled_from(["unsubscribe {}", "{}", "Re: unsubscribe {} ", "AW: {}."]))
+def test_a_token_is_found_within_a_subject(account_id: int, enrollment_id: int, subject: str) -> None:
+    token = unsubscribe_token(KEY, account_id, enrollment_id)
+    assert find_unsubscribe_token(subject.format(token)) == token
+
+
+@pytest.mark.parametrize("subject", ["", "unsubscribe", "version 1.2.3", "1.2." + "a" * 23, "1.2." + "a" * 25])
+def test_a_subject_without_a_token_has_none(subject: str) -> None:
+    assert find_unsubscribe_token(subject) is None
 
 
 def test_a_token_moved_to_another_account_is_none_of_ours() -> None:

@@ -33,6 +33,7 @@ ACROSS_ACCOUNTS = {
     "events._HAS_UNTOLD",
     "events._TAKE",
     "imports._RUNNING",
+    "inboxes._DUE",
     "kept_answers._EXPIRED",
     "lanes._AWAKE",
     "mailboxes._ANY_REAL",
@@ -42,7 +43,7 @@ ACROSS_ACCOUNTS = {
 }
 # Tables an installation has a few hundred rows of at most, or rows that somebody is working on right now.
 SMALL = {"accounts", "credentials", "calendars", "lanes", "mailboxes", "replans", "sequences", "templates", "users"}
-SMALL |= {"sequence_counts", "outbox"}
+SMALL |= {"inboxes", "sequence_counts", "outbox"}
 # What looks at more than it names, each with the reason why that is little or wanted.
 MAY_WALK = {
     "accounts._ADD_ACCOUNT": "looks for rows that refer to the new account; there are none",

@@ -99,7 +99,8 @@ class Enrollment:
     `position`, `status`, `ready_at` and the failure fields describe the current step: the first one not
     completed, or the last one. `failure_detail` is what stood in its letter's way last, also while it is
     tried again. `due_at` is when the engine looks next (None: something else must happen
-    first). `revision` counts stored changes.
+    first). `revision` counts stored changes. `continues_id` is the enrollment that a mistaken reply had ended
+    and this one goes on with, `continued_by_id` the way back.
     """
 
     account_id: int
@@ -122,6 +123,8 @@ class Enrollment:
     finished_reason: FinishedReason | None = None
     finished_actor_id: int | None = None
     revision: int = 0
+    continues_id: int | None = None
+    continued_by_id: int | None = None
 
     @property
     def step(self) -> Step:

@@ -19,6 +19,8 @@ class Fact(StrEnum):
     LETTER_COUNTED_AS_NOT_SENT = "letter_counted_as_not_sent"
     LETTER_SENT_AGAIN = "letter_sent_again"
     LETTER_CANCELLED = "letter_cancelled"
+    LETTER_BOUNCED = "letter_bounced"
+    PERSON_AWAY = "person_away"
     BLOCKED = "blocked"
     RESUMED = "resumed"
     TASK_OPENED = "task_opened"

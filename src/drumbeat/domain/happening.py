@@ -113,6 +113,32 @@ class FinishRequested:
 
     reason: FinishedReason
     actor_id: int | None = None
+    message_id: int | None = None  # the received message that is the evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Bounced:
+    """A letter that was accepted came back; nothing of its step changes."""
+
+    position: int
+    permanent: bool
+    detail: str
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddressFailed:
+    """No letter reaches the person's address any more."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The person is away until then, as an auto-reply said; without an instant only the fact is kept."""
+
+    until: datetime | None
+    message_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +181,9 @@ EnrollmentEvent = (
     | TaskCompleted
     | TaskDeleted
     | FinishRequested
+    | Bounced
+    | AddressFailed
+    | Away
     | AddressChanged
     | Frozen
     | Thawed

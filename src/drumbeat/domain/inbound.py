@@ -70,8 +70,10 @@ class Received:
 
     @property
     def sender(self) -> str | None:
-        """The address it is from."""
-        return read_address(self.first("from"))
+        """The address it is from; a name before it may look like another one."""
+        given = self.first("from")
+        in_brackets = _IN_BRACKETS.search(given)
+        return read_address(in_brackets[1] if in_brackets else given)
 
     @property
     def answered_ids(self) -> tuple[str, ...]:
@@ -93,6 +95,7 @@ def _ids(values: Sequence[str]) -> list[str]:
     return [found for value in values for found in _MESSAGE_ID.findall(value)]
 
 
+_IN_BRACKETS: Final = re.compile(r"<([^<>]*@[^<>]*)>\s*\Z")
 _MESSAGE_ID: Final = re.compile(r"<[^<>\s]{1,250}@[^<>\s]{1,250}>")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from drumbeat.domain.account import Account, User
 from drumbeat.domain.delivery import FailureReason
@@ -104,6 +105,7 @@ class Binding(StrEnum):
     MAILBOX_OFF = "mailbox_off"
     MAILBOX_HELD = "mailbox_held"
     UNDELIVERABLE = "undeliverable"
+    AWAY = "away"
     TASK_OPEN = "task_open"
     TRANSMITTING = "transmitting"
     IN_DOUBT = "in_doubt"
@@ -141,6 +143,7 @@ class Circumstances:
     mailbox: MailboxState | None
     paused_at: datetime | None = None
     undeliverable: str | None = None
+    away_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +171,18 @@ def hold_on_letter(enrollment: Enrollment, around: Circumstances, now: datetime)
         sentence = f"No letter reaches this address: {around.undeliverable} Change the person's e-mail address."
         reason = FailureReason.RECIPIENT_INVALID
         return Hold(Binding.UNDELIVERABLE, since, None, Lifter.USER, sentence, reason)
+    if around.away_until is not None and around.away_until > now:
+        return _hold_of_absence(enrollment, around.away_until, since)
     opening = enrollment.plan.rhythm.opening(now)
     if opening is not None and opening > now:
         return Hold(Binding.WINDOW, since, opening, Lifter.TIME, _NEXT_WINDOW)
     return None
+
+
+def _hold_of_absence(enrollment: Enrollment, until: datetime, since: datetime) -> Hold:
+    day = until.astimezone(ZoneInfo(enrollment.subject.zone)).date()
+    sentence = f"An automatic reply said that the person is away until {day.isoformat()}."
+    return Hold(Binding.AWAY, since, until, Lifter.TIME, sentence)
 
 
 _NEXT_WINDOW = "Waiting for the next sending window."
@@ -237,7 +248,7 @@ def explain(enrollment: Enrollment, around: Circumstances, now: datetime) -> Hol
     if stopped is not None or enrollment.due_at is None:
         return stopped
     if enrollment.due_at > now:
-        return _explain_waiting(enrollment, enrollment.due_at)
+        return _explain_waiting(enrollment, around, enrollment.due_at)
     return hold_on_letter(enrollment, around, now) if enrollment.step.is_letter else None
 
 
@@ -266,7 +277,10 @@ def _explain_in_progress(enrollment: Enrollment) -> Hold:
     return Hold(Binding.TASK_OPEN, since, None, Lifter.USER, "Waiting for the task to be completed.")
 
 
-def _explain_waiting(enrollment: Enrollment, due_at: datetime) -> Hold:
+def _explain_waiting(enrollment: Enrollment, around: Circumstances, due_at: datetime) -> Hold:
+    until = around.away_until
+    if enrollment.step.is_letter and until is not None and enrollment.ready_at <= until <= due_at:
+        return _hold_of_absence(enrollment, until, enrollment.anchor_at)
     if enrollment.failure_detail is not None:
         sentence = f"{enrollment.failure_detail} The next try follows by itself."
         return Hold(Binding.RETRY, enrollment.slot, due_at, Lifter.SERVER, sentence)

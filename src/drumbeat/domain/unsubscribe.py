@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from html import escape
+from typing import Final
 
 from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.mac import mark, read_mark
@@ -41,6 +42,15 @@ def read_unsubscribe_token(key: bytes, token: str) -> tuple[int, int] | None:
         case (account_id, enrollment_id):
             return account_id, enrollment_id
     return None
+
+
+_TOKEN: Final = re.compile(r"[0-9a-z]{1,13}\.[0-9a-z]{1,13}\.[a-z2-7]{24}\b")
+
+
+def find_unsubscribe_token(text: str) -> str | None:
+    """What looks like a token within a subject, or None."""
+    found = _TOKEN.search(text)
+    return None if found is None else found[0]
 
 
 def header_values(url: str, mailto: str | None = None) -> tuple[str, str]:

@@ -21,12 +21,16 @@ from drumbeat.store.transaction import Tx
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A decision, the revision its enrollment was read at, and the tries the step has behind it."""
+    """A decision, the revision its enrollment was read at, and the tries the step has behind it.
+
+    One that does not replan leaves the step's instant and tries, and whoever is at work on it, as they are.
+    """
 
     decision: Decision
     read_at: int
     attempt: int = 0
     first_tried_at: datetime | None = None
+    replans: bool = True
 
     @property
     def enrollment(self) -> Enrollment:
@@ -88,13 +92,13 @@ def _collect(change: Change, rows: _Rows, mailboxes: dict[int, int | None]) -> N
             rows.done.append((enrollment.id, done))
         elif isinstance(effect, RemoveTask):
             rows.removed_tasks.append(effect.task_id)
-    if enrollment.is_ongoing:
+    if enrollment.is_ongoing and change.replans:
         lane = lane_of(enrollment, mailboxes.get(enrollment.subject.actor_id))
         waiting = Waiting(enrollment.id, lane, enrollment.due_at, change.attempt, change.first_tried_at)
         rows.waiting.append(waiting)
         if enrollment.due_at is not None:
             rows.wakes.append((lane, enrollment.due_at))
-    else:
+    elif not enrollment.is_ongoing:
         rows.ended.append(enrollment.id)
         if enrollment.status is ActionStatus.CANCELLED:
             rows.cancelled.append(enrollment.id)

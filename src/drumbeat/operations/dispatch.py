@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -11,7 +12,16 @@ from drumbeat.domain.account import Account, User
 from drumbeat.domain.delivery import DeliveryStatus, FailureReason
 from drumbeat.domain.enrollment import Enrollment, FinishedReason
 from drumbeat.domain.errors import Unavailable, Unsendable
-from drumbeat.domain.happening import CannotSend, Deferred, FinishRequested, Frozen, Postponed, SendLetter, StepDue
+from drumbeat.domain.happening import (
+    Away,
+    CannotSend,
+    Deferred,
+    FinishRequested,
+    Frozen,
+    Postponed,
+    SendLetter,
+    StepDue,
+)
 from drumbeat.domain.machine import decide
 from drumbeat.domain.person import Person, PersonKind
 from drumbeat.domain.sequence import Sequence as SequenceSettings
@@ -28,12 +38,14 @@ from drumbeat.store import (
     lanes,
     mailboxes,
     people,
+    received,
     sequences,
     unsubscribes,
 )
 from drumbeat.store.deliveries import Delivery, Settled
 from drumbeat.store.due import Due, Waiting
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.received import Absence
 from drumbeat.store.stamps import to_stamp
 from drumbeat.store.transaction import BrokenRule, Tx
 
@@ -79,6 +91,7 @@ class _Round:
     undeliverable: dict[str, str]
     earlier: dict[int, list[Delivery]]
     threads: dict[int, Delivery]
+    away: dict[str, Absence]
     changes: list[Change] = field(default_factory=list)
     replanned: list[Waiting] = field(default_factory=list)
     moved: list[Waiting] = field(default_factory=list)
@@ -156,8 +169,19 @@ def _gather(
         suppressed=unsubscribes.suppressed_among(tx, account_id, hashes),
         undeliverable=unsubscribes.undeliverable_among(tx, account_id, hashes),
         earlier=earlier,
-        threads=deliveries.last_accepted(tx, account_id, [e.id for e in letters if e.step.is_reply]),
+        threads=_threads(tx, account_id, [e for e in letters if e.step.is_reply]),
+        away=received.away_among(tx, account_id, hashes, tx.now),
     )
+
+
+def _threads(tx: Tx, account_id: int, replying: Sequence[Enrollment]) -> dict[int, Delivery]:
+    """The letter each of these replies to: its own last one, or the last of the enrollment it goes on with."""
+    found = deliveries.last_accepted(tx, account_id, [e.id for e in replying])
+    before = {e.id: e.continues_id for e in replying if e.id not in found and e.continues_id is not None}
+    if before:
+        earlier = deliveries.last_accepted(tx, account_id, sorted(before.values()))
+        found |= {id: earlier[other] for id, other in before.items() if other in earlier}
+    return found
 
 
 def _deal_with(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due) -> None:
@@ -230,6 +254,7 @@ def _around(batch: _Round, enrollment: Enrollment, user: User | None) -> Circums
         mailbox=state_of(batch.mailbox),
         paused_at=None,
         undeliverable=batch.undeliverable.get(address) if address else None,
+        away_until=batch.away[address].until if address in batch.away else None,
     )
 
 
@@ -254,11 +279,18 @@ def _hold(batch: _Round, enrollment: Enrollment, each: Due, hold: Hold) -> None:
         event = CannotSend(hold.reason, hold.sentence)
         batch.changes.append(Change(decide(enrollment, event, now), enrollment.revision))
     else:
-        until = hold.until or now + LEASE
-        is_window = hold.binding is Binding.WINDOW
-        waiting = Postponed(until, hold.binding) if is_window else Deferred(until, hold.sentence)
+        waiting = _waiting(batch, enrollment, hold)
         change = decide(enrollment, waiting, now)
         batch.changes.append(Change(change, enrollment.revision, each.attempt, each.first_tried_at))
+
+
+def _waiting(batch: _Round, enrollment: Enrollment, hold: Hold) -> Postponed | Deferred | Away:
+    address = enrollment.subject.address_hash
+    if hold.binding is Binding.AWAY and address is not None:
+        absence = batch.away[address]
+        return Away(absence.until, absence.message_id)
+    until = hold.until or batch.tx.now + LEASE
+    return Postponed(until, hold.binding) if hold.binding is Binding.WINDOW else Deferred(until, hold.sentence)
 
 
 def _lane(batch: _Round) -> int:

@@ -16,7 +16,7 @@ from drumbeat.operations.changes import Change, apply, store
 from drumbeat.operations.deliveries import EVIDENCE_AWAITED, end_leases
 from drumbeat.operations.letters import Writer, read_frozen
 from drumbeat.store import accounts, deliveries, enrollments
-from drumbeat.store.deliveries import Delivery, Settled
+from drumbeat.store.deliveries import Delivery, Key, Settled
 from drumbeat.store.transaction import Snapshot, Tx
 
 
@@ -77,6 +77,16 @@ def _count_as_sent(tx: Tx, delivery: Delivery, enrollment: Enrollment, actor_id:
     settled = Settled(delivery.key, DeliveryStatus.ACCEPTED, f"counted as sent; {delivery.reply}")
     deliveries.settle_doubts(tx, delivery.account_id, [settled])
     return apply(tx, enrollment, CountedAsSent(actor_id))
+
+
+def settle_by_evidence(tx: Tx, account_id: int, key: Key, evidence: str) -> bool:
+    """Count a doubtful letter as sent because something proves that it left; False if it is in no doubt."""
+    locked = enrollments.lock(tx, account_id, [key[0]])
+    delivery = deliveries.find_unknown(tx, account_id, key[0])
+    if not locked or delivery is None or delivery.key != key:
+        return False
+    _count_as_sent(tx, replace(delivery, reply=f"{evidence}; {delivery.reply}"), locked[0], None)
+    return True
 
 
 def count_as_not_sent(tx: Tx, account_id: int, enrollment_id: int, actor_id: int) -> Enrollment:

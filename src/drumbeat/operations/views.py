@@ -12,7 +12,7 @@ from drumbeat.domain.sequence import Unsubscribing
 from drumbeat.domain.task import Task
 from drumbeat.domain.timeline import Circumstances, Hold, Stage, explain, timeline
 from drumbeat.operations.dispatch import state_of
-from drumbeat.store import accounts, actions, mailboxes, sequences, tasks, unsubscribes
+from drumbeat.store import accounts, actions, mailboxes, received, sequences, tasks, unsubscribes
 from drumbeat.store.stamps import from_stamp
 from drumbeat.store.transaction import Snapshot
 
@@ -84,12 +84,14 @@ def why(snapshot: Snapshot, account_id: int, enrollment: Enrollment) -> Hold | N
     mailbox = None if mailbox_id is None else mailboxes.get(snapshot, account_id, mailbox_id)
     address = subject.address_hash
     undeliverable = unsubscribes.undeliverable_among(snapshot, account_id, [address] if address else [])
+    away = received.away_among(snapshot, account_id, [address] if address else [], snapshot.now)
     around = Circumstances(
         account=accounts.get_account(snapshot, account_id),
         actor=actor,
         mailbox=state_of(mailbox),
         paused_at=sequence.paused_at,
         undeliverable=undeliverable.get(address) if address else None,
+        away_until=away[address].until if address in away else None,
     )
     return explain(enrollment, around, snapshot.now)
 

@@ -35,6 +35,7 @@ class Delivery:
     reply: str | None = None
     transmitting_at: datetime | None = None
     settled_at: datetime | None = None
+    bounced_at: datetime | None = None
 
     @property
     def key(self) -> Key:
@@ -158,6 +159,18 @@ def _settled(tx: Tx, statement: Statement, account_id: int, settled: Sequence[Se
     return frozenset((row[0], row[1], row[2]) for row in rows)
 
 
+def mark_bounced(tx: Tx, account_id: int, key: Key) -> None:
+    """A letter that was accepted came back: the first time counts."""
+    tx.run(
+        _BOUNCED,
+        account_id=account_id,
+        enrollment_id=key[0],
+        position=key[1],
+        attempt=key[2],
+        now=to_stamp(tx.now),
+    )
+
+
 def renew(tx: Tx, account_id: int, keys: Sequence[Key], token: str, lease_until: datetime) -> None:
     """Prolong the lease of claimed and transmitting letters that are still held with this token."""
     tx.run(_RENEW, account_id=account_id, renewed=keys, token=token, lease_until=to_stamp(lease_until))
@@ -216,6 +229,7 @@ def _delivery(row: Record) -> Delivery:
         claimed_at=from_stamp(row[13]),
         transmitting_at=instant_or_none(row[14]),
         settled_at=instant_or_none(row[15]),
+        bounced_at=instant_or_none(row[16]),
     )
 
 
@@ -225,9 +239,8 @@ _TYPED = (
     "reply text, claimed_at bigint"
 )
 _ADD = Insertion("deliveries", _TYPED)
-_COLUMNS = ", ".join(
-    f"d.{column.split()[0]}" for column in f"{_TYPED}, transmitting_at bigint, settled_at bigint".split(", ")
-)
+_LATER = "transmitting_at bigint, settled_at bigint, bounced_at bigint"
+_COLUMNS = ", ".join(f"d.{column.split()[0]}" for column in f"{_TYPED}, {_LATER}".split(", "))
 _KEY = "enrollment_id int, position int, attempt int"
 _IS_IT = """deliveries.account_id = :account_id AND {{key: deliveries.enrollment_id = {0}.enrollment_id}}
         AND deliveries.position = {0}.position AND deliveries.attempt = {0}.attempt"""
@@ -315,6 +328,11 @@ _CLOSE_UNSENT = Statement("""
         lease_token = NULL, settled_at = :now
     WHERE account_id = :account_id AND enrollment_id {in: SELECT id FROM {ended: id int} AS ended :in}
         AND status IN ('queued', 'claimed')
+""")
+_BOUNCED = Statement("""
+    UPDATE deliveries SET bounced_at = coalesce(bounced_at, :now)
+    WHERE account_id = :account_id AND enrollment_id = :enrollment_id AND position = :position AND attempt = :attempt
+        AND status IN ('transmitting', 'accepted', 'unknown')
 """)
 _RENEW = Statement(f"""
     UPDATE deliveries SET lease_until = :lease_until

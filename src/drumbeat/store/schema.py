@@ -231,6 +231,31 @@ mailboxes = tenant_table(
     one_of("status", "active", "off"),
 )
 
+# How a mailbox hears: its IMAP server, and how far it was read. Apart from the mailbox's row, which every letter locks.
+inboxes = tenant_table(
+    "inboxes",
+    Column("mailbox_id", Integer, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("security", Text, nullable=False),
+    Column("username", Text),
+    Column("password", Text),  # encrypted by the master key; null: the mailbox's own login
+    Column("uid_validity", BigInteger),
+    Column("uid", BigInteger),  # the last message read; null: what is there now is left alone
+    Column("look_at", BigInteger, nullable=False),
+    Column("lease_until", BigInteger),
+    Column("lease_token", Text),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("trouble", Text),
+    Column("heard_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    belongs_to("mailboxes", "mailbox_id"),
+    one_of("security", "none", "starttls", "tls"),
+    key=("mailbox_id",),
+)
+Index("ix_inboxes_look_at", inboxes.c.look_at)
+
 # --- people and their addresses ---------------------------------------------------------------------
 
 people = tenant_table(
@@ -506,6 +531,8 @@ enrollments = tenant_table(
     Column("revision", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("continues_id", Integer),  # the enrollment that a mistaken reply ended
+    Column("continued_by_id", Integer),
     belongs_to("users", "actor_id"),
     belongs_to("sequences", "sequence_id"),
     belongs_to("versions", "runs_sequence_id", "version", key=("sequence_id", "number")),
@@ -629,6 +656,7 @@ deliveries = tenant_table(
     Column("claimed_at", BigInteger, nullable=False),
     Column("transmitting_at", BigInteger),
     Column("settled_at", BigInteger),
+    Column("bounced_at", BigInteger),
     belongs_to("enrollments", "enrollment_id"),
     belongs_to("mailboxes", "mailbox_id"),
     one_of("status", "queued", "claimed", "transmitting", "accepted", "refused", "unknown"),
@@ -688,6 +716,49 @@ Index(
     postgresql_where=text("completed_at IS NULL"),
 )
 Index("ix_tasks_resource", tasks.c.account_id, tasks.c.resource_type, tasks.c.resource_id, tasks.c.id)
+
+# --- what came back ---------------------------------------------------------------------------------
+
+# Received messages that had an effect, each once: the evidence. Other mail is not kept.
+received_messages = tenant_table(
+    "received_messages",
+    Column("id", Integer, nullable=False),
+    Column("mailbox_id", Integer, nullable=False),
+    Column("digest", Text, nullable=False),  # SHA-256 of the bytes read: the same message has its effect once
+    Column("kind", Text, nullable=False),
+    Column("matched_by", Text, nullable=False),
+    Column("enrollment_id", Integer, nullable=False),
+    Column("position", SmallInteger),
+    Column("sender", Text),
+    Column("subject", Text, nullable=False),
+    Column("words", Text, nullable=False),  # what was written, without quotes and signature
+    Column("message_id", Text),
+    Column("why", Text, nullable=False),
+    Column("permanent", Boolean),
+    Column("until", BigInteger),
+    Column("received_at", BigInteger, nullable=False),
+    belongs_to("mailboxes", "mailbox_id"),
+    belongs_to("enrollments", "enrollment_id"),
+    one_of("kind", "reply", "auto_reply", "bounce", "complaint", "unsubscribe"),
+    one_of("matched_by", "message_id", "sender", "link"),
+    UniqueConstraint("account_id", "mailbox_id", "digest"),
+)
+Index(
+    "ix_received_messages_enrollment",
+    received_messages.c.account_id,
+    received_messages.c.enrollment_id,
+    received_messages.c.id,
+)
+
+# Address keys whose person is away, as an auto-reply said: no letter leaves for them before.
+absences = tenant_table(
+    "absences",
+    Column("address_hash", Text, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("message_id", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    key=("address_hash",),
+)
 
 # --- what happened ----------------------------------------------------------------------------------
 
