@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     worker: bool = Field(default=True, description="Whether `drumbeat serve` also sends what is due.")
     batch: int = Field(default=200, ge=1, le=1000, description="How many due enrollments a worker claims at a time.")
     seats: int = Field(default=8, ge=1, le=64, description="How many lanes a worker serves at once.")
+    ears: int = Field(default=8, ge=1, le=64, description="How many mailboxes a worker reads at once.")
     mail_url: str = Field(
         default="",
         description="The server that takes invitations and letters about passwords, such as"

@@ -169,6 +169,16 @@ def test_a_mailbox_is_added_tested_and_switched(tea: Run, tmp_path: Path) -> Non
         assert fine(tea("mailbox", "test", "1")) == "Mailbox 1 works.\n"
     broken = tea("mailbox", "test", "1")
     assert (broken.exit_code, broken.output) == (1, "Mailbox 1 does not work: connect: connection refused\n")
+    listen = ("mailbox", "listen", "1", "--host", "127.0.0.1", "--port", str(sink.port))
+    refused(tea(*listen), "--username: The mailbox sends without a login")
+    assert "Mailbox 1 hears." in fine(tea(*listen, "--username", "o", "--password-file", str(secret)))
+    deaf = tea("mailbox", "test", "1")
+    assert (deaf.exit_code, deaf.output.splitlines()[1]) == (
+        (1, "Mailbox 1 cannot be read: connect: connection refused")
+    )
+    assert f"127.0.0.1:{sink.port}" in fine(tea("mailbox", "list"))
+    assert fine(tea("mailbox", "unlisten", "1")) == "Mailbox 1 hears no more.\n"
+    assert fine(tea("mailbox", "unlisten", "1")) == "Mailbox 1 does not hear.\n"
     fine(tea("mailbox", "off", "1"))
     assert " off" in fine(tea("mailbox", "list"))
     fine(tea("mailbox", "on", "1"))

@@ -11,6 +11,7 @@ from drumbeat.domain import errors
 from drumbeat.domain.errors import (
     BlankField,
     DrumbeatError,
+    InboxUnreachable,
     IncorrectValue,
     InFile,
     Invalid,
@@ -127,3 +128,8 @@ def test_too_many_attempts_say_when_to_come_back(seconds: int, said: str) -> Non
     error = TooManyAttempts(seconds)
     assert error.seconds == seconds
     assert error.detail == f"Try again in {said}"
+
+
+def test_an_inbox_out_of_reach_names_the_stage() -> None:
+    error = InboxUnreachable("auth", "invalid credentials")
+    assert (error.stage, error.detail) == ("auth", "auth: invalid credentials")

@@ -15,6 +15,7 @@ from drumbeat.domain.happening import (
     Away,
     Bounced,
     CannotSend,
+    Continued,
     CountedAsNotSent,
     CountedAsSent,
     Decision,
@@ -127,6 +128,7 @@ BECOMES: dict[str, dict[type[EnrollmentEvent], str]] = {
         Away: "active in_progress",
     },
     "finished": {
+        Continued: "finished cancelled",
         Bounced: "finished cancelled",
     },
     "finished, letter out": {
@@ -145,6 +147,7 @@ BECOMES: dict[str, dict[type[EnrollmentEvent], str]] = {
         Bounced: "finished in_progress in doubt",
     },
     "finished, completed": {
+        Continued: "finished completed",
         Bounced: "finished completed",
     },
 }

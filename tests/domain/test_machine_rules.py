@@ -15,6 +15,7 @@ from drumbeat.domain.happening import (
     Away,
     Bounced,
     CannotSend,
+    Continued,
     Deferred,
     DoubtExpired,
     FinishRequested,
@@ -28,7 +29,7 @@ from drumbeat.domain.happening import (
     TaskCompleted,
     TaskDeleted,
 )
-from drumbeat.domain.machine import decide, start
+from drumbeat.domain.machine import decide, go_on, start
 from drumbeat.domain.timeline import timeline
 from tests.domain.runs import (
     DAY,
@@ -365,3 +366,43 @@ def test_an_absence_leaves_what_has_no_instant_without_one() -> None:
     assert (frozen.ready_at, frozen.due_at) == (NOON + DAY, None)
     without_a_day = after(enrolled(plan(letter("5 hours"))), Away(None, 8))
     assert without_a_day.due_at == NOON + 5 * HOUR
+
+
+# Going on after a reply that was none.
+
+
+def test_a_letter_goes_on_with_the_delay_it_still_had_to_wait() -> None:
+    waiting = after(enrolled(plan(task(), letter("48 hours"))), StepDue(), TaskCompleted(TASK_ID))
+    ended = after(waiting, MANUAL, now=NOON + 30 * HOUR)
+    decision = go_on(ended, 10, "b" * 32, NOON, NOON + 100 * HOUR, USER_ID)
+    new = decision.enrollment
+    assert (new.id, new.position, new.state, new.status) == (10, 1, State.ACTIVE, ActionStatus.SCHEDULED)
+    assert new.due_at == new.ready_at == NOON + 118 * HOUR
+    assert (new.created_at, new.continues_id, new.subject.address_hash) == (NOON + 100 * HOUR, ended.id, "b" * 32)
+    assert decision.facts == (Event(Fact.ENROLLED, {"by": USER_ID, "continues_id": ended.id}),)
+
+
+@pytest.mark.parametrize("situation", ["letter waiting", "letter blocked", "task open"])
+def test_what_was_ready_when_it_ended_goes_on_at_once(situation: str) -> None:
+    ended = after(SITUATIONS[situation], MANUAL, now=NOON + HOUR)
+    new = go_on(ended, 10, ended.subject.address_hash, None, NOON + DAY, USER_ID).enrollment
+    assert (new.position, new.status, new.due_at, new.task_id) == (0, ActionStatus.SCHEDULED, NOON + DAY, None)
+
+
+def test_it_goes_on_within_a_window_and_not_while_paused() -> None:
+    ended = after(enrolled(plan(letter(), windows=["Mon-Fri 12:00-13:00"])), MANUAL)
+    assert go_on(ended, 10, None, None, NOON + 2 * HOUR, USER_ID).enrollment.due_at == NOON + DAY
+    assert go_on(paused(ended), 10, None, None, NOON + 2 * HOUR, USER_ID).enrollment.due_at is None
+
+
+def test_after_a_letter_that_was_out_when_it_ended_the_whole_delay_is_waited() -> None:
+    out = after(enrolled(plan(letter(), letter("5 hours"))), OUT, MANUAL)
+    accepted = after(out, Accepted(), now=NOON + HOUR)
+    new = go_on(accepted, 10, None, NOON + HOUR, NOON + 8 * HOUR, USER_ID).enrollment
+    assert (new.position, new.due_at) == (1, NOON + 13 * HOUR)
+
+
+def test_an_enrollment_is_continued_once() -> None:
+    once = after(SITUATIONS["finished"], Continued(10, USER_ID))
+    assert once.continued_by_id == 10
+    assert decide(once, Continued(11, USER_ID), NOON).enrollment is once

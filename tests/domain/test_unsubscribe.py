@@ -12,6 +12,7 @@ from drumbeat.domain.unsubscribe import (
     footer,
     header_values,
     language,
+    mailto_of,
     page_words,
     read_unsubscribe_token,
     unsubscribe_token,
@@ -67,6 +68,14 @@ def test_a_token_is_found_within_a_subject(account_id: int, enrollment_id: int, 
 @pytest.mark.parametrize("subject", ["", "unsubscribe", "version 1.2.3", "1.2." + "a" * 23, "1.2." + "a" * 25])
 def test_a_subject_without_a_token_has_none(subject: str) -> None:
     assert find_unsubscribe_token(subject) is None
+
+
+def test_the_way_out_by_mail_stands_in_the_header_where_one_can_hold_it() -> None:
+    token = unsubscribe_token(KEY, 1, 2)
+    mailto = mailto_of("olive+tea@tea.example", token)
+    assert mailto == f"olive+tea@tea.example?subject=unsubscribe%20{token}"
+    assert header_values("https://x.example/u", mailto)[0].endswith(f", <mailto:{mailto}>")
+    assert mailto_of("o'live!@tea.example", token) is None
 
 
 def test_a_token_moved_to_another_account_is_none_of_ours() -> None:

@@ -78,7 +78,9 @@ def running(*steps: Step) -> Enrollment:
     return start(1, 7, subject, Plan(steps, Rhythm("UTC")), TUESDAY_MORNING, {}).enrollment
 
 
-def frozen_of(step: Step, whom: Person, *, locale: str | None = "en-US", **changes: object) -> Frozen:
+def frozen_of(
+    step: Step, whom: Person, *, locale: str | None = "en-US", hears: bool = False, **changes: object
+) -> Frozen:
     """What the step's letter is made of."""
     return freeze_letter(
         IDENTITY,
@@ -89,13 +91,16 @@ def frozen_of(step: Step, whom: Person, *, locale: str | None = "en-US", **chang
         account=ACCOUNT,
         mailbox=mailbox(**changes),
         unsubscribing=Unsubscribing(locale is not None, locale or "en-US"),
+        hears=hears,
         thread=None,
     )
 
 
-def written(step: Step, whom: Person, *, locale: str | None = "en-US", **changes: object) -> EmailMessage:
+def written(
+    step: Step, whom: Person, *, locale: str | None = "en-US", hears: bool = False, **changes: object
+) -> EmailMessage:
     """The step's letter, parsed."""
-    content = WRITER.write(1, step, frozen_of(step, whom, locale=locale, **changes))
+    content = WRITER.write(1, step, frozen_of(step, whom, locale=locale, hears=hears, **changes))
     return message_from_bytes(content, policy=policy.default)
 
 
@@ -200,6 +205,17 @@ def test_without_a_footer_the_way_out_is_still_in_the_headers() -> None:
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     token = message["List-Unsubscribe"].strip("<>").rpartition("/")[2]
     assert read_unsubscribe_token(IDENTITY.hash_key, token) == (1, 7)
+
+
+def test_a_mailbox_that_hears_offers_the_way_out_by_mail_too() -> None:
+    link, mailto = written(letter(), person(), hears=True)["List-Unsubscribe"].split(", ")
+    token = link.strip("<>").rpartition("/")[2]
+    assert mailto == f"<mailto:olive@tea.example?subject=unsubscribe%20{token}>"
+
+
+def test_an_address_no_header_can_hold_offers_none() -> None:
+    message = written(letter(), person(), hears=True, sender_email="o'live!@tea.example")
+    assert "mailto" not in message["List-Unsubscribe"]
 
 
 def test_a_body_with_the_link_of_its_own_gets_no_footer() -> None:

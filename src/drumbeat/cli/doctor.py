@@ -15,15 +15,19 @@ from drumbeat.cli.terminal import current_settings, in_one_line, say
 from drumbeat.domain.errors import DatabaseUnsafe, DrumbeatError, MasterKeyWrong, Misconfigured, NotFound
 from drumbeat.mail.notice import read_sender
 from drumbeat.mail.session import check
+from drumbeat.operations.inboxes import trouble_of_inbox
 from drumbeat.operations.mailboxes import server_of
 from drumbeat.settings import Settings, is_loopback
-from drumbeat.store import accounts, installation, mailboxes, migrate
+from drumbeat.store import accounts, inboxes, installation, mailboxes, migrate
 from drumbeat.store.database import Database
+from drumbeat.store.inboxes import Inbox
 from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.promises import check_promises
 from drumbeat.wiring import nothing_there, read_master_keys
 
+Sending = Callable[[Vault, StoredMailbox], str | None]
+Hearing = Callable[[Vault, StoredMailbox, Inbox], str | None]
 _LEAST_FREE = 50 * 10**6  # bytes
 
 
@@ -49,7 +53,7 @@ def register(app: typer.Typer) -> None:
 def doctor() -> None:
     """Look at settings, keys, database and mail servers; changes nothing, and exits with 1 if something is wrong."""
     is_well = True
-    for finding in examine(trouble_of_mailbox=_trouble):
+    for finding in examine(trouble_of_mailbox=_trouble, trouble_of_inbox=trouble_of_inbox):
         say(str(finding))
         is_well = is_well and finding.trouble is None
     if not is_well:
@@ -60,7 +64,7 @@ def _trouble(vault: Vault, mailbox: StoredMailbox) -> str | None:
     return check(server_of(vault, mailbox)).trouble
 
 
-def examine(*, trouble_of_mailbox: Callable[[Vault, StoredMailbox], str | None]) -> Iterator[Finding]:
+def examine(*, trouble_of_mailbox: Sending, trouble_of_inbox: Hearing) -> Iterator[Finding]:
     """Everything looked at, in order; what cannot be looked at because of an earlier trouble is left out."""
     try:
         settings = current_settings()
@@ -70,7 +74,7 @@ def examine(*, trouble_of_mailbox: Callable[[Vault, StoredMailbox], str | None])
     yield Finding("configuration")
     yield _folder_kept(settings)
     yield _letters_to_users(settings)
-    yield from _examine_database(settings, trouble_of_mailbox)
+    yield from _examine_database(settings, trouble_of_mailbox, trouble_of_inbox)
 
 
 def _letters_to_users(settings: Settings) -> Finding:
@@ -102,9 +106,7 @@ def _folder_kept(settings: Settings) -> Finding:
     return Finding("data folder")
 
 
-def _examine_database(
-    settings: Settings, trouble_of_mailbox: Callable[[Vault, StoredMailbox], str | None]
-) -> Iterator[Finding]:
+def _examine_database(settings: Settings, trouble_of_mailbox: Sending, trouble_of_inbox: Hearing) -> Iterator[Finding]:
     try:
         is_there = migrate.exists(settings.database_url)
         is_behind = is_there and migrate.pending(settings.database_url)
@@ -122,7 +124,7 @@ def _examine_database(
     database = Database(settings.database_url, test_clock=settings.test_clock)
     try:
         yield _promises(settings, database)
-        yield from _examine_keys(settings, database, trouble_of_mailbox)
+        yield from _examine_keys(settings, database, trouble_of_mailbox, trouble_of_inbox)
     finally:
         database.close()
 
@@ -141,7 +143,8 @@ def _promises(settings: Settings, database: Database) -> Finding:
 def _examine_keys(
     settings: Settings,
     database: Database,
-    trouble_of_mailbox: Callable[[Vault, StoredMailbox], str | None],
+    trouble_of_mailbox: Sending,
+    trouble_of_inbox: Hearing,
 ) -> Iterator[Finding]:
     with database.read() as snapshot:
         is_new = not installation.is_installed(snapshot)
@@ -157,13 +160,14 @@ def _examine_keys(
         return
     yield Finding("master key")
     yield from _examine_mailboxes(settings, database, vault, trouble_of_mailbox)
+    yield from _examine_inboxes(database, vault, trouble_of_inbox)
 
 
 def _examine_mailboxes(
     settings: Settings,
     database: Database,
     vault: Vault,
-    trouble_of_mailbox: Callable[[Vault, StoredMailbox], str | None],
+    trouble_of_mailbox: Sending,
 ) -> Iterator[Finding]:
     with database.read() as snapshot:
         listed = [account.id for account in accounts.list_accounts(snapshot)]
@@ -191,3 +195,19 @@ def _examine_mailboxes(
         if mailbox.is_catcher:
             fix = "Start `drumbeat serve`."
         yield Finding(subject, trouble, fix if trouble else None)
+
+
+def _examine_inboxes(database: Database, vault: Vault, trouble_of_inbox: Hearing) -> Iterator[Finding]:
+    with database.read() as snapshot:
+        found = [
+            (mailboxes.get(snapshot, account.id, id), inbox)
+            for account in accounts.list_accounts(snapshot)
+            for id, inbox in sorted(inboxes.list_all(snapshot, account.id).items())
+        ]
+    for mailbox, inbox in found:
+        subject = f"what comes back to mailbox {mailbox.id} of account {mailbox.account_id} ({inbox.host}:{inbox.port})"
+        try:
+            trouble = trouble_of_inbox(vault, mailbox, inbox)
+        except MasterKeyWrong as error:
+            trouble = in_one_line(error)
+        yield Finding(subject, trouble, f"Correct it with `drumbeat mailbox listen {mailbox.id}`." if trouble else None)

@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
-from drumbeat.cli.terminal import in_one_line, say
+from drumbeat.cli.terminal import AccountOption, ActingOption, in_one_line, say, transacted
+from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.inbound import Reading, classify
 from drumbeat.mail.parse import LARGEST, parse
+from drumbeat.operations.mistaken_replies import undo_reply
 
 app = typer.Typer(no_args_is_help=True, help="Mail that comes back.")
 
@@ -49,6 +51,17 @@ def classify_messages(
         say(_line(classify(parse(raw))))
     if failed:
         raise typer.Exit(1)
+
+
+@app.command("not-a-reply")
+def undo(
+    enrollment_id: Annotated[int, typer.Argument(metavar="ENROLLMENT", min=1, max=LARGEST_ID)],
+    account: AccountOption = None,
+    acting: ActingOption = None,
+) -> None:
+    """Go on where a reply that was none has ended an enrollment: a new one, with the steps done and the delay left."""
+    made = transacted(account, acting, lambda tx, account_id, by: undo_reply(tx, account_id, enrollment_id, by.id))
+    say(f"Enrollment {made.id} goes on where {enrollment_id} was ended.")
 
 
 def _line(reading: Reading) -> str:

@@ -23,6 +23,7 @@ from drumbeat.cli.terminal import (
 from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import NotFound
 from drumbeat.mail.session import Security, check
+from drumbeat.operations.inboxes import InboxSettings, listen, stop_listening, trouble_of_inbox
 from drumbeat.operations.mailboxes import (
     MailboxSettings,
     add_mailbox,
@@ -33,7 +34,8 @@ from drumbeat.operations.mailboxes import (
     switch_mailbox,
 )
 from drumbeat.settings import text_in
-from drumbeat.store import accounts, mailboxes
+from drumbeat.store import accounts, inboxes, mailboxes
+from drumbeat.store.inboxes import Inbox
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.transaction import Tx
 
@@ -174,6 +176,7 @@ def list_all(account: AccountOption = None) -> None:
         account_id = pick_account(snapshot, account)
         found = mailboxes.list_all(snapshot, account_id)
         users = accounts.list_users(snapshot, account_id)
+        hearing = inboxes.list_all(snapshot, account_id)
     rows = [
         (
             each.id,
@@ -183,10 +186,11 @@ def list_all(account: AccountOption = None) -> None:
             each.security,
             ", ".join(user.name for user in users if user.mailbox_id == each.id) or None,
             state_of(each),
+            heard_of(hearing.get(each.id)),
         )
         for each in found
     ]
-    show_table("Mailboxes", ("id", "name", "from", "server", "security", "users", "state"), rows)
+    show_table("Mailboxes", ("id", "name", "from", "server", "security", "users", "state", "hears"), rows)
 
 
 def state_of(mailbox: StoredMailbox) -> str:
@@ -201,20 +205,74 @@ def state_of(mailbox: StoredMailbox) -> str:
     return "on"
 
 
+def heard_of(inbox: Inbox | None) -> str | None:
+    """Where what comes back is read, and what is in the way."""
+    if inbox is None:
+        return None
+    place = f"{inbox.host}:{inbox.port}"
+    return place if inbox.trouble is None else f"{place}: {inbox.trouble}, tried again {shown(inbox.look_at)}"
+
+
 @app.command("test")
 def try_one(mailbox_id: MailboxId, account: AccountOption = None) -> None:
-    """Connect and log in as sending would; no letter is sent."""
+    """Connect and log in as sending and reading would; no letter is sent, none is read."""
     with opened() as world:
         with world.database.read() as snapshot:
             mailbox = mailboxes.get(snapshot, pick_account(snapshot, account), mailbox_id)
+            inbox = inboxes.find(snapshot, mailbox.account_id, mailbox_id)
         if mailbox.is_removed:
             raise NotFound(f"There is no mailbox {mailbox_id}.")
         server = server_of(world.vault, mailbox)
+        deaf = trouble_of_inbox(world.vault, mailbox, inbox)
     trouble = check(server).trouble
     if trouble is not None:
         say(f"Mailbox {mailbox_id} does not work: {shown(trouble)}")
+    if deaf is not None:
+        say(f"Mailbox {mailbox_id} cannot be read: {shown(deaf)}")
+    if trouble is not None or deaf is not None:
         raise typer.Exit(1)
     say(f"Mailbox {mailbox_id} works.")
+
+
+@app.command("listen")
+def let_listen(
+    mailbox_id: MailboxId,
+    host: Annotated[str, typer.Option("--host", help="The incoming mail server (IMAP).")],
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 993,
+    security: Annotated[Security, typer.Option("--security", help="How the connection is encrypted.")] = Security.TLS,
+    username: Annotated[
+        str | None, typer.Option("--username", help="The password is asked for; default: the mailbox's own login.")
+    ] = None,
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", exists=True, dir_okay=False, help="Instead of being asked.")
+    ] = None,
+    account: AccountOption = None,
+    acting: ActingOption = None,
+) -> None:
+    """Read what comes back to a mailbox, from its next message on; nothing in it is changed."""
+    if password_file is not None and username is None:
+        raise typer.BadParameter("A password needs --username beside it.", param_hint="--password-file")
+    password = None if username is None else _ask_password(password_file)
+    settings = InboxSettings(host, port, security, username, password)
+    with opened() as world:
+
+        def work(tx: Tx) -> None:
+            account_id = pick_account(tx, account)
+            by = acting_user(tx, account_id, acting)
+            listen(tx, world.vault, account_id, mailbox_id, settings, actor_id=by.id)
+
+        with _named():
+            world.database.transact(work)
+    say(f"Mailbox {mailbox_id} hears. See whether it works: drumbeat mailbox test {mailbox_id}")
+
+
+@app.command("unlisten")
+def let_rest(mailbox_id: MailboxId, account: AccountOption = None, acting: ActingOption = None) -> None:
+    """Stop reading what comes back to a mailbox, and forget how."""
+    did = transacted(
+        account, acting, lambda tx, account_id, by: stop_listening(tx, account_id, mailbox_id, actor_id=by.id)
+    )
+    say(f"Mailbox {mailbox_id} hears no more." if did else f"Mailbox {mailbox_id} does not hear.")
 
 
 @app.command("off")

@@ -87,6 +87,9 @@ def _show_enrollment(found: Explained) -> None:
     show_table("Timeline", ("step", "kind", "status", "when", "why"), stages)
     history = [(each.at, each.fact, _cause(each.cause)) for each in found.history]
     show_table("History", ("at", "fact", "cause"), history)
+    if found.received:
+        messages = [(m.id, m.received_at, m.kind, m.sender, m.subject, m.words, m.why) for m in found.received]
+        show_table("Received", ("id", "at", "kind", "from", "subject", "words", "why"), messages)
 
 
 def _held(hold: Hold | None) -> list[str]:

@@ -43,6 +43,7 @@ DrumbeatError
 |   |   `-- TemplateFails        it parses, yet cannot be rendered
 |   `-- InFile                   a refusal with the file and line that caused it
 |-- MissingTags                  a letter cannot be written for this person
+|-- InboxUnreachable             what comes back to a mailbox cannot be read
 |-- Misconfigured                the operator's to mend, at start
 |   |-- MasterKeyMissing
 |   |-- MasterKeyWrong
@@ -274,6 +275,14 @@ class MissingTags(DrumbeatError):
     def __init__(self, tags: Sequence[str]) -> None:
         self.tags = tuple(tags)
         super().__init__(", ".join(tags))
+
+
+class InboxUnreachable(DrumbeatError):
+    """What comes back to the mailbox cannot be read."""
+
+    def __init__(self, stage: str, said: str) -> None:
+        self.stage = stage
+        super().__init__(f"{stage}: {said}")
 
 
 class Misconfigured(DrumbeatError):

@@ -28,6 +28,7 @@ class Fact(StrEnum):
     REPLANNED = "replanned"
     ADDRESS_CHANGED = "address_changed"
     FINISHED = "finished"
+    CONTINUED = "continued"
 
 
 @dataclass(frozen=True, slots=True)

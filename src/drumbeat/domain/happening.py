@@ -142,6 +142,14 @@ class Away:
 
 
 @dataclass(frozen=True, slots=True)
+class Continued:
+    """What ended the enrollment was no reply: another one goes on where it stood."""
+
+    by_id: int
+    actor_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class AddressChanged:
     """The person has another address key now (None: no address), and later letters go there."""
 
@@ -184,6 +192,7 @@ EnrollmentEvent = (
     | Bounced
     | AddressFailed
     | Away
+    | Continued
     | AddressChanged
     | Frozen
     | Thawed

@@ -22,6 +22,7 @@ from drumbeat.domain.happening import (
     Away,
     Bounced,
     CannotSend,
+    Continued,
     CountedAsNotSent,
     CountedAsSent,
     Decision,
@@ -84,6 +85,37 @@ def start(
         updated_at=now,
     )
     return Decision(enrollment, (), (Event(Fact.ENROLLED, cause),))
+
+
+def go_on(
+    ended: Enrollment, id: int, address_hash: str | None, last_done_at: datetime | None, now: datetime, actor_id: int
+) -> Decision:
+    """A new enrollment that goes on where this one was ended by mistake, with the delay that it still had to wait.
+
+    `last_done_at` is when the step before the current one was executed, None for the first.
+    """
+    assert ended.finished_at is not None
+    rhythm, delay = ended.plan.rhythm, ended.step.delay
+    was_late = last_done_at is not None and last_done_at > ended.finished_at  # its letter was out when it ended
+    stopped_at = last_done_at if was_late and last_done_at is not None else ended.finished_at
+    ready_at = ended.plan.ready_at(ended.position, stopped_at) if was_late else ended.ready_at
+    ready_at = rhythm.thawed(ready_at, delay.unit, stopped_at, now) if ready_at > stopped_at else now
+    enrollment = Enrollment(
+        account_id=ended.account_id,
+        id=id,
+        subject=replace(ended.subject, address_hash=address_hash),
+        plan=ended.plan,
+        state=State.ACTIVE,
+        position=ended.position,
+        status=ActionStatus.SCHEDULED,
+        anchor_at=rhythm.before(ready_at, delay),
+        ready_at=ready_at,
+        due_at=None if ended.plan.paused else ended.plan.slot(ended.position, ready_at),
+        created_at=now,
+        updated_at=now,
+        continues_id=ended.id,
+    )
+    return Decision(enrollment, (), (Event(Fact.ENROLLED, {"by": actor_id, "continues_id": ended.id}),))
 
 
 def decide(enrollment: Enrollment, event: EnrollmentEvent, now: datetime) -> Decision:
@@ -235,6 +267,13 @@ def _away(enrollment: Enrollment, event: Away, now: datetime) -> Decision:
     return Decision(away, (), (fact,))
 
 
+def _continued(enrollment: Enrollment, event: Continued, now: datetime) -> Decision:
+    if enrollment.is_ongoing or enrollment.letter_is_out or enrollment.continued_by_id is not None:
+        return Decision(enrollment)
+    fact = fact_of(enrollment, Fact.CONTINUED, continued_by_id=event.by_id, actor_id=event.actor_id)
+    return Decision(changed(enrollment, now, continued_by_id=event.by_id), (), (fact,))
+
+
 def _address_changed(enrollment: Enrollment, event: AddressChanged, now: datetime) -> Decision:
     if not enrollment.is_ongoing or enrollment.subject.address_hash == event.address_hash:
         return Decision(enrollment)
@@ -306,4 +345,5 @@ _RULES: Mapping[type[EnrollmentEvent], Callable[[Enrollment, Any, datetime], Dec
     Bounced: _bounced,
     AddressFailed: _address_failed,
     Away: _away,
+    Continued: _continued,
 }

@@ -53,6 +53,12 @@ def find_unsubscribe_token(text: str) -> str | None:
     return None if found is None else found[0]
 
 
+def mailto_of(address: str, token: str) -> str | None:
+    """The way out by mail: a letter to this address with the token in its subject; None if no header can hold it."""
+    mailto = f"{address}?subject=unsubscribe%20{token}"
+    return mailto if _MAILTO.fullmatch(mailto) else None
+
+
 def header_values(url: str, mailto: str | None = None) -> tuple[str, str]:
     """The values of List-Unsubscribe and List-Unsubscribe-Post (RFC 2369, RFC 8058).
 

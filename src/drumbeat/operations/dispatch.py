@@ -35,6 +35,7 @@ from drumbeat.store import (
     deliveries,
     due,
     enrollments,
+    inboxes,
     lanes,
     mailboxes,
     people,
@@ -92,6 +93,7 @@ class _Round:
     earlier: dict[int, list[Delivery]]
     threads: dict[int, Delivery]
     away: dict[str, Absence]
+    hears: bool
     changes: list[Change] = field(default_factory=list)
     replanned: list[Waiting] = field(default_factory=list)
     moved: list[Waiting] = field(default_factory=list)
@@ -171,16 +173,20 @@ def _gather(
         earlier=earlier,
         threads=_threads(tx, account_id, [e for e in letters if e.step.is_reply]),
         away=received.away_among(tx, account_id, hashes, tx.now),
+        hears=mailbox is not None and inboxes.find(tx, account_id, mailbox.id) is not None,
     )
 
 
 def _threads(tx: Tx, account_id: int, replying: Sequence[Enrollment]) -> dict[int, Delivery]:
-    """The letter each of these replies to: its own last one, or the last of the enrollment it goes on with."""
-    found = deliveries.last_accepted(tx, account_id, [e.id for e in replying])
-    before = {e.id: e.continues_id for e in replying if e.id not in found and e.continues_id is not None}
-    if before:
-        earlier = deliveries.last_accepted(tx, account_id, sorted(before.values()))
-        found |= {id: earlier[other] for id, other in before.items() if other in earlier}
+    """The letter each of these replies to: its own last one, or the last of what it goes on with."""
+    found: dict[int, Delivery] = {}
+    looking = {each.id: each for each in replying}
+    while looking:
+        letters = deliveries.last_accepted(tx, account_id, [each.id for each in looking.values()])
+        found |= {id: letters[each.id] for id, each in looking.items() if each.id in letters}
+        before = {id: each.continues_id for id, each in looking.items() if id not in found and each.continues_id}
+        earlier = {e.id: e for e in enrollments.find_many(tx, account_id, sorted(before.values()))} if before else {}
+        looking = {id: earlier[other] for id, other in before.items()}
     return found
 
 
@@ -322,6 +328,7 @@ def _take(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due, 
         mailbox=batch.mailbox,
         unsubscribing=batch.sequences[enrollment.subject.runs_sequence_id].unsubscribing,
         thread=batch.threads.get(enrollment.id),
+        hears=batch.hears,
     )
     delivery = Delivery(
         account_id=enrollment.account_id,

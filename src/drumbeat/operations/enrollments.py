@@ -72,7 +72,7 @@ def enroll(
     accounts.lock_ids(tx, account_id, "enrollment")
     sequence, person, actor = _checked(tx, account_id, caller_id, request, seen_by)
     run = _run_of(tx, hash_key, account_id, sequence, person)
-    _check_person(tx, account_id, person, run.version)
+    check_person(tx, account_id, person, run.version)
     limit = sequence.reenroll_after if sequence.reenroll_after is not None else reenroll_after
     _check_not_enrolled(tx, account_id, run, person, None if reenroll_after is None else limit)
     id = accounts.take_ids(tx, account_id, "enrollment")
@@ -139,7 +139,8 @@ def assign_variants(
     return variants | new
 
 
-def _check_person(tx: Tx, account_id: int, person: Person, version: Version) -> None:
+def check_person(tx: Tx, account_id: int, person: Person, version: Version) -> None:
+    """Refuse to enroll whoever cannot be written to, or must not."""
     if person.address_hash is None:
         if version.has_letters:
             detail = f"The {person.kind} has no e-mail address, and the sequence sends e-mails."

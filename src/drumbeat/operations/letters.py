@@ -16,7 +16,7 @@ from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.person import Person
 from drumbeat.domain.sequence import Step, Unsubscribing
 from drumbeat.domain.template import compile_template, freeze, thaw
-from drumbeat.domain.unsubscribe import footer, unsubscribe_token
+from drumbeat.domain.unsubscribe import footer, mailto_of, unsubscribe_token
 from drumbeat.mail.compose import Letter, Skeleton, ascii_address, compile_skeleton, reply_subject, with_footer
 from drumbeat.operations.values import letter_values
 from drumbeat.store.deliveries import Delivery
@@ -35,6 +35,10 @@ class Identity:
         """The person's way out of this enrollment."""
         return f"{self.base_url}/u/{unsubscribe_token(self.hash_key, account_id, enrollment_id)}"
 
+    def unsubscribe_mailto(self, account_id: int, enrollment_id: int, address: str) -> str | None:
+        """The same way out by mail to a mailbox that hears, if a letter's header can hold its address."""
+        return mailto_of(address, unsubscribe_token(self.hash_key, account_id, enrollment_id))
+
 
 class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
     """Every input of a letter's bytes beside its version, flat and small enough to keep for each letter."""
@@ -52,6 +56,7 @@ class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
     in_reply_to: str | None = None
     references: list[str] = []
     previous_subject: str | None = None
+    unsubscribe_mailto: str | None = None
 
 
 def freeze_letter(
@@ -65,8 +70,10 @@ def freeze_letter(
     mailbox: StoredMailbox,
     unsubscribing: Unsubscribing,
     thread: Delivery | None,
+    hears: bool,
 ) -> Frozen:
-    """What a letter will be made of; `thread` is the accepted letter it replies to.
+    """What a letter will be made of; `thread` is the accepted letter it replies to, `hears` says that mail which
+    comes back to the mailbox is read.
 
     Raises Unsendable when the mailbox's own address cannot stand in a letter.
     """
@@ -75,7 +82,8 @@ def freeze_letter(
     url = identity.unsubscribe_url(enrollment.account_id, enrollment.id)
     tags = compile_template(step.template).tags
     previous = None if thread is None else read_frozen(thread.frozen)
-    domain = ascii_address(mailbox.sender_email, "sender").rpartition("@")[2]
+    sender = ascii_address(mailbox.sender_email, "sender")
+    domain = sender.rpartition("@")[2]
     return Frozen(
         message_id=message_id(
             identity.hash_key, enrollment.account_id, enrollment.id, enrollment.position, attempt, domain
@@ -92,6 +100,9 @@ def freeze_letter(
         in_reply_to=None if previous is None else previous.message_id,
         references=[] if previous is None else [*previous.references, previous.message_id],
         previous_subject=None if previous is None else _subject_of(previous, enrollment, thread),
+        unsubscribe_mailto=(
+            identity.unsubscribe_mailto(enrollment.account_id, enrollment.id, sender) if hears else None
+        ),
     )
 
 
@@ -160,6 +171,7 @@ class Writer:
             html=rendered.html,
             text=rendered.text,
             unsubscribe_url=frozen.unsubscribe_url,
+            unsubscribe_mailto=frozen.unsubscribe_mailto,
             in_reply_to=frozen.in_reply_to,
             references=tuple(frozen.references),
         )

@@ -16,7 +16,7 @@ from drumbeat.domain.person import normalize_email
 from drumbeat.mail.compose import ascii_address
 from drumbeat.mail.session import Security, Server
 from drumbeat.operations.healing import release
-from drumbeat.store import accounts, events, installation, lanes, mailboxes
+from drumbeat.store import accounts, events, inboxes, installation, lanes, mailboxes
 from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.transaction import Tx
@@ -84,8 +84,7 @@ def add_mailbox(
 
 
 def _checked(vault: Vault, account_id: int, settings: MailboxSettings) -> StoredMailbox:
-    if not 1 <= settings.port <= 65535:
-        raise IncorrectValue("A port is a number from 1 to 65535.", field="port")
+    port = check_port(settings.port)
     _check_login(settings)
     sender_email = _checked_sender(settings.sender_email)
     return StoredMailbox(
@@ -94,8 +93,8 @@ def _checked(vault: Vault, account_id: int, settings: MailboxSettings) -> Stored
         name=check_line(settings.name, "name", blank=True) or sender_email,
         sender_name=check_line(settings.sender_name, "sender_name"),
         sender_email=sender_email,
-        host=_checked_host(settings.host),
-        port=settings.port,
+        host=check_host(settings.host),
+        port=port,
         security=settings.security.value,
         username=settings.username,
         sealed_password=vault.seal(settings.password) if settings.password else None,
@@ -114,6 +113,11 @@ def _check_login(settings: MailboxSettings) -> None:
     check_line(username, "username")
     if settings.security is Security.NONE:
         raise IncorrectValue("A login needs encryption: take starttls or tls.", field="security")
+    check_password(password)
+
+
+def check_password(password: str | None) -> None:
+    """Refuse what cannot be a mail server's password."""
     if not password:
         raise IncorrectValue("A login needs a password.", field="password")
     if not password.isprintable():
@@ -129,7 +133,15 @@ def _checked_sender(email: str) -> str:
     return sender
 
 
-def _checked_host(text: str) -> str:
+def check_port(port: int) -> int:
+    """The port, if it is one."""
+    if not 1 <= port <= 65535:
+        raise IncorrectValue("A port is a number from 1 to 65535.", field="port")
+    return port
+
+
+def check_host(text: str) -> str:
+    """The mail server's name or address, if it can be one."""
     host = check_line(text, "host")
     if not _HOST.fullmatch(host):
         raise IncorrectValue("Write a server's name or address alone, such as smtp.example.com.", field="host")
@@ -150,7 +162,7 @@ def change_mailbox(
     Another server, login or sender address is tried at once: what the hold or the lack of an answer kept
     goes on. Enrollments that send from the mailbox go on sending from it.
     """
-    before = _standing(tx, account_id, mailbox_id)
+    before = standing(tx, account_id, mailbox_id)
     if before.is_catcher:
         raise IncorrectValue("This is the built-in catcher; add a mailbox of your own.", field="mailbox")
     settings = replace(_settings_of(vault, before, changes), **changes)
@@ -168,6 +180,7 @@ def change_mailbox(
         mailboxes.save_hold(tx, replace(after, hold_count=before.hold_count))
         release(tx, account_id, _CURED_BY_A_MAILBOX, mailbox_id=mailbox_id)
         lanes.wake(tx, account_id, [(mailbox_id, tx.now)])
+        inboxes.look_again(tx, account_id, mailbox_id)
     return mailboxes.get(tx, account_id, mailbox_id)
 
 
@@ -193,10 +206,11 @@ def remove_mailbox(tx: Tx, account_id: int, mailbox_id: int, *, actor_id: int | 
     The row stays, because letters that left are known by it. Enrollments that sent from it block at their
     next letter: all letters of a thread leave from one mailbox.
     """
-    mailbox = _standing(tx, account_id, mailbox_id)
+    mailbox = standing(tx, account_id, mailbox_id)
     if mailbox.is_catcher:
         raise IncorrectValue("This is the built-in catcher; switch it off instead.", field="mailbox")
     mailboxes.remove(tx, account_id, mailbox_id)
+    inboxes.remove(tx, account_id, mailbox_id)
     left = [user for user in accounts.list_users(tx, account_id) if user.mailbox_id == mailbox_id]
     for user in left:
         accounts.set_mailbox(tx, account_id, user.id, None)
@@ -204,7 +218,7 @@ def remove_mailbox(tx: Tx, account_id: int, mailbox_id: int, *, actor_id: int | 
     return left
 
 
-def _standing(tx: Tx, account_id: int, mailbox_id: int) -> StoredMailbox:
+def standing(tx: Tx, account_id: int, mailbox_id: int) -> StoredMailbox:
     """The mailbox with its row locked; NotFound also when it was removed."""
     mailbox = mailboxes.lock(tx, account_id, mailbox_id)
     if mailbox.is_removed:
@@ -214,7 +228,7 @@ def _standing(tx: Tx, account_id: int, mailbox_id: int) -> StoredMailbox:
 
 def switch_mailbox(tx: Tx, account_id: int, mailbox_id: int, *, on: bool, actor_id: int | None = None) -> StoredMailbox:
     """Let a mailbox send, or not; switching it on lets what waited for that go on."""
-    mailbox = _standing(tx, account_id, mailbox_id)
+    mailbox = standing(tx, account_id, mailbox_id)
     if mailbox.is_active is not on:
         mailboxes.switch(tx, account_id, mailbox_id, on=on)
         fact = "mailbox_switched_on" if on else "mailbox_switched_off"

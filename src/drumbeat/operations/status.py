@@ -15,8 +15,20 @@ from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.domain.timeline import Hold
 from drumbeat.operations.views import EnrollmentView, view, why
-from drumbeat.store import accounts, due, enrollments, events, lanes, mailboxes, overview, people, sequences
+from drumbeat.store import (
+    accounts,
+    due,
+    enrollments,
+    events,
+    lanes,
+    mailboxes,
+    overview,
+    people,
+    received,
+    sequences,
+)
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.received import ReceivedMessage
 from drumbeat.store.stamps import from_stamp, instant_or_none
 from drumbeat.store.transaction import Snapshot
 
@@ -140,12 +152,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One enrollment: whom it is for, its timeline, what holds it now (None: nothing), and its history."""
+    """One enrollment: whom it is for, its timeline, what holds it now (None: nothing), its history, and what came
+    back."""
 
     view: EnrollmentView
     person: str
     hold: Hold | None
     history: tuple[Told, ...]
+    received: tuple[ReceivedMessage, ...]
 
 
 def explained(snapshot: Snapshot, account_id: int, enrollment_id: int) -> Explained:
@@ -163,4 +177,5 @@ def explained(snapshot: Snapshot, account_id: int, enrollment_id: int) -> Explai
         person=f"{subject.resource_type} {subject.resource_id}{named}",
         hold=why(snapshot, account_id, enrollment),
         history=history,
+        received=tuple(received.list_of_enrollment(snapshot, account_id, enrollment_id)),
     )

@@ -125,6 +125,12 @@ def readdress(tx: Tx, account_id: int, address_hash: str | None, ids: Sequence[i
     tx.run(_READDRESS, account_id=account_id, address_hash=address_hash, sought=sought, now=to_stamp(tx.now))
 
 
+def link(tx: Tx, account_id: int, ended_id: int, going_on_id: int) -> None:
+    """Let one enrollment go on with what another one began, from the same mailbox."""
+    tx.run(_GOES_ON, account_id=account_id, ended_id=ended_id, going_on_id=going_on_id)
+    tx.run(_GONE_ON, account_id=account_id, ended_id=ended_id, going_on_id=going_on_id)
+
+
 def latest_in_sequence(
     snapshot: Snapshot, account_id: int, sequence_id: int, kind: PersonKind, people: Sequence[tuple[int, str | None]]
 ) -> Rows:
@@ -276,6 +282,14 @@ _SAVE = Statement(f"""
     WHERE enrollments.account_id = :account_id AND {{key: enrollments.id = saved.id}}
         AND enrollments.revision = saved.read_at
     RETURNING enrollments.id
+""")
+_GOES_ON = Statement("""
+    UPDATE enrollments SET continues_id = :ended_id,
+        mailbox_id = (SELECT e.mailbox_id FROM enrollments e WHERE e.account_id = :account_id AND e.id = :ended_id)
+    WHERE account_id = :account_id AND id = :going_on_id
+""")
+_GONE_ON = Statement("""
+    UPDATE enrollments SET continued_by_id = :going_on_id WHERE account_id = :account_id AND id = :ended_id
 """)
 _COLUMNS = """
     e.account_id, e.id, e.actor_id, e.resource_type, e.resource_id, e.address_hash, e.sequence_id,

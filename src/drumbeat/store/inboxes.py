@@ -80,18 +80,24 @@ def claim(tx: Tx, inbox: Inbox, token: str, lease_until: datetime) -> bool:
     return changed > 0
 
 
-def advance(tx: Tx, inbox: Inbox, token: str, uid_validity: int, uid: int) -> bool:
-    """Remember what was read up to this message; False, and nothing is, if another worker reads it now."""
+def advance(tx: Tx, inbox: Inbox, token: str, lease_until: datetime, uid_validity: int, uid: int) -> bool:
+    """Remember what was read up to this message, and read on; False if another worker reads it now."""
     changed = tx.count_changed(
         _ADVANCE,
         account_id=inbox.account_id,
         mailbox_id=inbox.mailbox_id,
         token=token,
+        lease_until=to_stamp(lease_until),
         uid_validity=uid_validity,
         uid=uid,
         now=to_stamp(tx.now),
     )
     return changed > 0
+
+
+def look_again(tx: Tx, account_id: int, mailbox_id: int) -> None:
+    """Look at the inbox at once, as after a change of its mailbox's login."""
+    tx.run(_LOOK_AGAIN, account_id=account_id, mailbox_id=mailbox_id, now=to_stamp(tx.now))
 
 
 def leave(tx: Tx, inbox: Inbox, token: str, look_at: datetime, trouble: str | None) -> None:
@@ -167,8 +173,11 @@ _CLAIM = Statement("""
         AND (lease_until IS NULL OR lease_until < :now OR lease_token = :token)
 """)
 _ADVANCE = Statement("""
-    UPDATE inboxes SET uid_validity = :uid_validity, uid = :uid, heard_at = :now
+    UPDATE inboxes SET uid_validity = :uid_validity, uid = :uid, heard_at = :now, lease_until = :lease_until
     WHERE account_id = :account_id AND mailbox_id = :mailbox_id AND lease_token = :token
+""")
+_LOOK_AGAIN = Statement("""
+    UPDATE inboxes SET look_at = :now, failures = 0 WHERE account_id = :account_id AND mailbox_id = :mailbox_id
 """)
 _LEAVE = Statement("""
     UPDATE inboxes SET look_at = :look_at, trouble = :trouble, failures = :failures, lease_token = NULL,

@@ -22,6 +22,7 @@ from drumbeat.store.lanes import NO_MAILBOX
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.wiring import World
 from drumbeat.worker.carrier import Carrier
+from drumbeat.worker.ears import Ears
 from drumbeat.worker.notices import carry_next
 from drumbeat.worker.tending import Tending
 
@@ -34,7 +35,8 @@ _log = structlog.get_logger()
 
 
 class Worker:
-    """Serves lanes, reaps leases, carries changes of sequences, tests held mailboxes and counts what happened."""
+    """Serves lanes, reads what comes back, reaps leases, carries changes of sequences, tests held mailboxes and
+    counts what happened."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -44,11 +46,13 @@ class Worker:
         self._is_crowded = False
         self._token = secrets.token_hex(8)
         self.tending = Tending(world)
+        self._ears = Ears(world)
         self._notices: Future[bool] | None = None
 
     def step(self) -> bool:
         """Do everything that can be done now, one after the other; False if there was nothing."""
         did = self.tending.step()
+        did = self._ears.step() or did
         for mailbox in self._to_test():
             self._test(mailbox)
             did = True
@@ -62,9 +66,10 @@ class Worker:
         with (
             ThreadPoolExecutor(self._world.settings.seats, thread_name_prefix="lane") as pool,
             ThreadPoolExecutor(_TESTS_AT_ONCE, thread_name_prefix="mailbox-test") as testers,
+            ThreadPoolExecutor(self._world.settings.ears, thread_name_prefix="ear") as ears,
         ):
             while not stop.is_set():
-                if not self._turn(pool, testers, stop):
+                if not self._turn(pool, testers, ears, stop):
                     stop.wait(POLL_EVERY)
         self.close()
 
@@ -74,9 +79,12 @@ class Worker:
             carrier.close()
         self._carriers.clear()
 
-    def _turn(self, pool: ThreadPoolExecutor, testers: ThreadPoolExecutor, stop: threading.Event) -> bool:
+    def _turn(
+        self, pool: ThreadPoolExecutor, testers: ThreadPoolExecutor, ears: ThreadPoolExecutor, stop: threading.Event
+    ) -> bool:
         try:
             did = self.tending.step()
+            self._ears.turn(ears, stop)
             _collect(self._busy)
             _collect(self._testing)
             for mailbox in self._to_test():

@@ -11,7 +11,7 @@ import pytest
 from drumbeat.domain.account import User
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.operations.mailboxes import hold_mailbox
-from drumbeat.store import mailboxes
+from drumbeat.store import inboxes, mailboxes
 from drumbeat.store.transaction import Tx
 from drumbeat.testing.cast import Cast
 from drumbeat.testing.sink import Sink
@@ -45,7 +45,7 @@ def test_a_mailbox_is_connected_tested_corrected_and_removed(owner: Browser, sin
     assert (shown["senderName"], shown["userIds"], shown["hold"], shown["catcher"]) == ("Olga Owner", [1], None, False)
     path = f"/api/mailboxes/{shown['id']}"
     assert owner("GET", path).json()["data"] == shown
-    assert owner("POST", f"{path}/test").json()["data"] == {"works": True, "trouble": None}
+    assert owner("POST", f"{path}/test").json()["data"] == {"works": True, "trouble": None, "inboxTrouble": None}
     changed = owner("PUT", path, {"port": 1, "senderName": "Olga O."}).json()["data"]
     assert changed == shown | {"port": 1, "senderName": "Olga O."}
     tested = owner("POST", f"{path}/test").json()["data"]
@@ -58,6 +58,7 @@ def test_a_mailbox_is_connected_tested_corrected_and_removed(owner: Browser, sin
         ("DELETE", path),
         ("POST", f"{path}/test"),
         ("POST", f"{path}/lift"),
+        ("DELETE", f"{path}/inbox"),
     ):
         assert refused(owner(method, at, {"name": "x"} if method == "PUT" else None)) == (404, "NOT_FOUND")
     assert owner("GET", "/api/users/1").json()["data"]["mailboxId"] is None
@@ -146,8 +147,81 @@ def test_agents_look_and_touch_nothing_and_rivals_see_none(
         ("DELETE", f"/api/mailboxes/{id}", None),
         ("POST", f"/api/mailboxes/{id}/test", None),
         ("POST", f"/api/mailboxes/{id}/lift", None),
+        ("PUT", f"/api/mailboxes/{id}/inbox", {"host": "imap.tea.example", "username": "o", "password": "p"}),
+        ("DELETE", f"/api/mailboxes/{id}/inbox", None),
     ]
     for method, path, body in calls:
         assert refused(seller(method, path, body)) == (403, "INSUFFICIENT_PERMISSIONS")
         assert refused(rival(method, path, body)) == (404, "NOT_FOUND")
     assert refused(seller("POST", "/api/mailboxes", settings(sink))) == (403, "INSUFFICIENT_PERMISSIONS")
+
+
+LOGIN = {"username": "olga", "password": "another secret"}
+
+
+def test_a_mailbox_hears_and_hears_no_more(owner: Browser, sink: Sink, world: World, cast: Cast) -> None:
+    id = owner("POST", "/api/mailboxes", settings(sink)).json()["data"]["id"]
+    path = f"/api/mailboxes/{id}"
+    assert owner("GET", path).json()["data"]["inbox"] is None
+    answer = owner("PUT", f"{path}/inbox", {"host": "127.0.0.1", "port": 1, **LOGIN})
+    shown = answer.json()["data"]["inbox"]
+    assert shown | {"lookAt": None} == {
+        "host": "127.0.0.1",
+        "port": 1,
+        "security": "tls",
+        "username": "olga",
+        "heardAt": None,
+        "trouble": None,
+        "lookAt": None,
+    }
+    assert "another secret" not in answer.text + owner("GET", "/api/mailboxes").text
+    with world.database.read() as snapshot:
+        inbox = inboxes.find(snapshot, cast.us.account.id, id)
+    assert inbox is not None
+    assert inbox.sealed_password is not None
+    assert "another secret" not in inbox.sealed_password
+    tested = owner("POST", f"{path}/test").json()["data"]
+    assert tested == {"works": False, "trouble": None, "inboxTrouble": "connect: connection refused"}
+    assert owner("DELETE", f"{path}/inbox").status_code == 204
+    assert owner("DELETE", f"{path}/inbox").status_code == 204
+    assert owner("GET", path).json()["data"]["inbox"] is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"host": "imaps://mail"}, "host"),
+        ({"port": 0}, "port"),
+        ({"security": "none"}, "security"),
+        ({"username": None}, "username"),
+        ({"username": None, "password": None}, "username"),
+        ({"password": None}, "password"),
+        ({"password": "a\x00b"}, "password"),
+        ({"folder": "INBOX"}, "folder"),
+    ],
+)
+def test_what_is_wrong_with_an_inbox_is_named(owner: Browser, sink: Sink, wrong: dict[str, Any], field: str) -> None:
+    id = owner("POST", "/api/mailboxes", settings(sink)).json()["data"]["id"]
+    sent = {"host": "imap.tea.example", **LOGIN} | wrong
+    assert details(owner("PUT", f"/api/mailboxes/{id}/inbox", sent))["field"] == field
+    assert owner("GET", f"/api/mailboxes/{id}").json()["data"]["inbox"] is None
+
+
+def test_an_inbox_without_a_login_takes_the_mailboxs_own(owner: Browser, sink: Sink) -> None:
+    login = {"username": "olga", "password": "a mail secret", "security": "starttls"}
+    id = owner("POST", "/api/mailboxes", settings(sink, **login)).json()["data"]["id"]
+    shown = owner("PUT", f"/api/mailboxes/{id}/inbox", {"host": "imap.tea.example"}).json()["data"]["inbox"]
+    assert (shown["username"], shown["port"]) == (None, 993)
+
+
+def test_a_removed_mailbox_hears_no_more(owner: Browser, sink: Sink, world: World, cast: Cast) -> None:
+    id = owner("POST", "/api/mailboxes", settings(sink)).json()["data"]["id"]
+    owner("PUT", f"/api/mailboxes/{id}/inbox", {"host": "imap.tea.example", **LOGIN})
+    owner("DELETE", f"/api/mailboxes/{id}")
+    with world.database.read() as snapshot:
+        assert inboxes.find(snapshot, cast.us.account.id, id) is None
+
+
+def test_nothing_comes_back_to_the_catcher(owner: Browser, cast: Cast) -> None:
+    path = f"/api/mailboxes/{cast.us.seller.mailbox_id}/inbox"
+    assert details(owner("PUT", path, {"host": "imap.tea.example", **LOGIN}))["field"] == "mailbox"

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from drumbeat.domain.account import User
 from drumbeat.domain.delivery import FailureReason
-from drumbeat.domain.happening import CannotSend
+from drumbeat.domain.enrollment import FinishedReason
+from drumbeat.domain.happening import CannotSend, FinishRequested
 from drumbeat.domain.person import address_hash
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.store import unsubscribes
@@ -197,6 +199,24 @@ def test_what_is_blocked_says_why_is_found_by_it_and_resumed(
     assert "535 no" in hold["sentence"]
     assert shown(seller("PUT", f"/api/enrollments/{id}", {"state": "active"}))["state"] == "active"
     assert shown(seller("GET", "/api/enrollments?failureReason=auth")) == []
+
+
+def test_a_reply_that_was_none_is_undone_once(
+    seller: Browser, sign_in: Callable[[User], Browser], cast: Cast, happen: Callable[..., None]
+) -> None:
+    ada = made(seller("POST", "/api/people", ADA))
+    wanted = {"sequenceId": cast.us.letters.id, "personKind": "contact", "personId": ada["id"]}
+    id = made(seller("POST", "/api/enrollments", wanted))["id"]
+    path = f"/api/enrollments/{id}/not-a-reply"
+    assert details(seller("POST", path))["field"] == "enrollmentId"
+    happen(id, FinishRequested(FinishedReason.REPLIED_TO_EMAIL))
+    assert refused(sign_in(cast.rival.owner)("POST", path)) == (404, "NOT_FOUND")
+    going_on = made(seller("POST", path))
+    assert (going_on["state"], going_on["continuesId"]) == ("active", id)
+    whole = shown(seller("GET", f"/api/enrollments/{id}"))
+    assert whole["enrollment"]["continuedById"] == going_on["id"]
+    assert (whole["history"][-1]["fact"], whole["received"]) == ("continued", [])
+    assert refused(seller("POST", path)) == (409, "ALREADY_EXISTS")
 
 
 @pytest.mark.parametrize(

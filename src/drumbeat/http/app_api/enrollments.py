@@ -15,7 +15,7 @@ from drumbeat.domain.enrollment import ActionStatus, FinishedReason, State
 from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.person import PersonKind
 from drumbeat.domain.sequence import ActionType
-from drumbeat.domain.timeline import Binding, Hold, Lifter, Stage
+from drumbeat.domain.timeline import Stage
 from drumbeat.domain.variant import Variant
 from drumbeat.http.app_api.admission import Member, admit_member, admit_writing
 from drumbeat.http.app_api.paging import AFTER, PER_PAGE, read_place, reply_page
@@ -26,7 +26,7 @@ from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import read_id, read_parameters, whole_number, word
 from drumbeat.operations import enrollments as operations
 from drumbeat.operations.enrollments import EnrollRequest
-from drumbeat.operations.status import explained
+from drumbeat.operations.mistaken_replies import undo_reply
 from drumbeat.operations.views import EnrollmentView, failure_reason_of, view
 from drumbeat.store import enrollment_pages, enrollments
 from drumbeat.store.transaction import Snapshot, Tx
@@ -77,36 +77,11 @@ class AppEnrollment(msgspec.Struct, rename="camel", frozen=True):
     finished_at: str | None
     finished_reason: FinishedReason | None
     finished_actor_id: int | None
+    continues_id: int | None
+    continued_by_id: int | None
     created_at: str | None
     updated_at: str | None
     steps: list[ShownStage]
-
-
-class ShownHold(msgspec.Struct, rename="camel", frozen=True):
-    """What holds it, since when, until when (null: until somebody lifts it), and who can."""
-
-    what: Binding
-    since: str | None
-    until: str | None
-    lifted_by: Lifter
-    sentence: str
-    reason: FailureReason | None
-
-
-class ToldFact(msgspec.Struct, frozen=True):
-    """Something that happened, and its cause."""
-
-    at: str | None
-    fact: str
-    cause: dict[str, Any]
-
-
-class ExplainedEnrollment(msgspec.Struct, frozen=True):
-    """An enrollment, what holds it now (null: nothing), and its history, oldest first."""
-
-    enrollment: AppEnrollment
-    hold: ShownHold | None
-    history: list[ToldFact]
 
 
 _PARAMETERS = (
@@ -139,6 +114,8 @@ _ENROLLMENT: dict[str, Any] = {
     "finishedAt": None,
     "finishedReason": None,
     "finishedActorId": None,
+    "continuesId": None,
+    "continuedById": None,
     "createdAt": "2026-03-03T10:00:00Z",
     "updatedAt": "2026-03-03T10:00:02Z",
     "steps": [
@@ -153,19 +130,6 @@ _ENROLLMENT: dict[str, Any] = {
             "taskId": None,
         },
     ],
-}
-_HOLD = {
-    "what": "delay",
-    "since": None,
-    "until": "2026-03-05T10:00:02Z",
-    "liftedBy": "time",
-    "sentence": "The next step waits for its time.",
-    "reason": None,
-}
-_EXPLAINED = {
-    "enrollment": _ENROLLMENT,
-    "hold": _HOLD,
-    "history": [{"at": "2026-03-03T10:00:00Z", "fact": "enrolled", "cause": {"by": 2}}],
 }
 ENROLLMENT_EXAMPLE = {"data": _ENROLLMENT}
 _NAMES = {"resource_id": "personId", "resource_type": "personKind"}
@@ -214,27 +178,6 @@ def _sought(sent: Mapping[str, str], member: Member) -> dict[str, Any]:
 
 def _number(sent: Mapping[str, str], name: str) -> int | None:
     return whole_number(sent, name, 0, 1, LARGEST_ID) or None
-
-
-@readable(
-    "/enrollments/{id:str}",
-    opt=described(
-        "Explain an enrollment",
-        role=Role.AGENT,
-        answer=One[ExplainedEnrollment],
-        answer_example={"data": _EXPLAINED},
-        refusals=(404,),
-    ),
-)
-def explain_enrollment(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
-    """What ran, what is planned and when, what holds it and who can lift that, and all that happened."""
-    with parts_of(request).world.database.read() as snapshot:
-        member = admit_member(snapshot, request)
-        read_parameters(request)
-        number = seen_id(snapshot, member, id)
-        found = explained(snapshot, member.account_id, number)
-    history = [ToldFact(stamp(each.at), each.fact, dict(each.cause)) for each in found.history]
-    return reply(ExplainedEnrollment(shown_enrollment(found.view), _hold(found.hold), history))
 
 
 @post(
@@ -299,6 +242,31 @@ def update_app_enrollment(request: AnyRequest, id: FromPath[str], body: RawBody)
     return reply(parts_of(request).world.database.transact(work))
 
 
+@post(
+    "/enrollments/{id:str}/not-a-reply",
+    sync_to_thread=True,
+    opt=described(
+        "Undo a reply that was none",
+        role=Role.AGENT,
+        answer=One[AppEnrollment],
+        answer_example=ENROLLMENT_EXAMPLE,
+        status=201,
+        refusals=(404, 409),
+    ),
+)
+def go_on_after_reply(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
+    """A new enrollment goes on where the reply ended this one: the same steps done, the delay left, the same thread."""
+    member = admit_writing(request)
+    read_parameters(request)
+
+    def work(tx: Tx) -> AppEnrollment:
+        number = read_id(id, "enrollment")
+        made = undo_reply(tx, member.account_id, number, member.user_id, seen_by=member.seen_by)
+        return shown_enrollment(view(tx, member.account_id, [made])[0])
+
+    return reply(parts_of(request).world.database.transact(work), 201)
+
+
 def seen_id(snapshot: Snapshot, member: Member, id: str) -> int:
     """The id of an enrollment that is seen, or NotFound."""
     return enrollments.get(snapshot, member.account_id, read_id(id, "enrollment"), seen_by=member.seen_by).id
@@ -322,6 +290,8 @@ def shown_enrollment(found: EnrollmentView) -> AppEnrollment:
         finished_at=stamp(enrollment.finished_at),
         finished_reason=enrollment.finished_reason,
         finished_actor_id=enrollment.finished_actor_id,
+        continues_id=enrollment.continues_id,
+        continued_by_id=enrollment.continued_by_id,
         created_at=stamp(enrollment.created_at),
         updated_at=stamp(enrollment.updated_at),
         steps=[_stage(stage) for stage in found.stages],
@@ -341,15 +311,9 @@ def _stage(stage: Stage) -> ShownStage:
     )
 
 
-def _hold(hold: Hold | None) -> ShownHold | None:
-    if hold is None:
-        return None
-    return ShownHold(hold.binding, stamp(hold.since), stamp(hold.until), hold.lifter, hold.sentence, hold.reason)
-
-
 handlers = [
     list_app_enrollments,
-    explain_enrollment,
     enroll_person,
     update_app_enrollment,
+    go_on_after_reply,
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -20,6 +20,7 @@ from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import read_id, read_parameters
 from drumbeat.mail.session import Security, check
 from drumbeat.operations.accounts import active_user
+from drumbeat.operations.inboxes import trouble_of_inbox
 from drumbeat.operations.mailboxes import (
     MailboxSettings,
     add_mailbox,
@@ -29,11 +30,12 @@ from drumbeat.operations.mailboxes import (
     server_of,
     switch_mailbox,
 )
-from drumbeat.store import accounts, mailboxes
+from drumbeat.store import accounts, inboxes, mailboxes
+from drumbeat.store.inboxes import Inbox
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.transaction import Snapshot, Tx
 
-_Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 _Connections = Annotated[int, msgspec.Meta(ge=1, le=50)]
 
 
@@ -44,7 +46,7 @@ class AddingMailbox(msgspec.Struct, rename="camel", forbid_unknown_fields=True, 
     sender_email: Email
     sender_name: Name | None = None
     name: Name = ""
-    port: _Port = 587
+    port: Port = 587
     security: Security = Security.STARTTLS
     username: Name | None = None
     password: Name | None = None
@@ -59,12 +61,24 @@ class ChangingMailbox(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     sender_email: Email | UnsetType = UNSET
     sender_name: Name | UnsetType = UNSET
     name: Name | UnsetType = UNSET
-    port: _Port | UnsetType = UNSET
+    port: Port | UnsetType = UNSET
     security: Security | UnsetType = UNSET
     username: Name | UnsetType | None = UNSET
     password: Name | UnsetType = UNSET
     connections: _Connections | UnsetType = UNSET
     active: bool | UnsetType = UNSET
+
+
+class ShownInbox(msgspec.Struct, rename="camel", frozen=True):
+    """Where what comes back is read, until when it was read, and what is in the way."""
+
+    host: str
+    port: int
+    security: Security
+    username: str | None
+    heard_at: str | None
+    trouble: str | None
+    look_at: str | None
 
 
 class MailboxHold(msgspec.Struct, rename="camel", frozen=True):
@@ -93,13 +107,16 @@ class ShownMailbox(msgspec.Struct, rename="camel", frozen=True):
     active: bool
     user_ids: list[int]
     hold: MailboxHold | None
+    inbox: ShownInbox | None
 
 
 class MailboxTest(msgspec.Struct, rename="camel", frozen=True):
-    """Whether a trial session came through; else at which stage it failed, and what the server said."""
+    """Whether the trial sessions came through; else at which stage sending or reading failed, and what the server
+    said."""
 
     works: bool
     trouble: str | None
+    inbox_trouble: str | None
 
 
 class LiftedHold(msgspec.Struct, rename="camel", frozen=True):
@@ -122,8 +139,17 @@ _MAILBOX: dict[str, Any] = {
     "active": True,
     "userIds": [1],
     "hold": None,
+    "inbox": {
+        "host": "imap.tea.example",
+        "port": 993,
+        "security": "tls",
+        "username": None,
+        "heardAt": "2026-03-03T12:00:00Z",
+        "trouble": None,
+        "lookAt": "2026-03-03T12:01:00Z",
+    },
 }
-_EXAMPLE = {"data": _MAILBOX}
+MAILBOX_EXAMPLE = {"data": _MAILBOX}
 _read_new = BodyReader(AddingMailbox)
 _read_changes = BodyReader(ChangingMailbox)
 
@@ -139,13 +165,14 @@ def list_mailboxes(request: AnyRequest) -> Response[bytes]:
         read_parameters(request)
         found = mailboxes.list_all(snapshot, member.account_id)
         users = accounts.list_users(snapshot, member.account_id)
-    return reply_all([_shown(each, users) for each in found])
+        hearing = inboxes.list_all(snapshot, member.account_id)
+    return reply_all([_shown(each, users, hearing.get(each.id)) for each in found])
 
 
 @readable(
     "/mailboxes/{id:str}",
     opt=described(
-        "Show a mailbox", role=Role.AGENT, answer=One[ShownMailbox], answer_example=_EXAMPLE, refusals=(404,)
+        "Show a mailbox", role=Role.AGENT, answer=One[ShownMailbox], answer_example=MAILBOX_EXAMPLE, refusals=(404,)
     ),
 )
 def show_mailbox(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
@@ -153,9 +180,7 @@ def show_mailbox(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
     with parts_of(request).world.database.read() as snapshot:
         member = admit_member(snapshot, request)
         read_parameters(request)
-        mailbox = _standing(snapshot, member, read_id(id, "mailbox"))
-        users = accounts.list_users(snapshot, member.account_id)
-    return reply(_shown(mailbox, users))
+        return reply(read_back(snapshot, member, read_id(id, "mailbox")))
 
 
 @post(
@@ -172,7 +197,7 @@ def show_mailbox(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
             "password": "the mail server's password",
         },
         answer=One[ShownMailbox],
-        answer_example=_EXAMPLE,
+        answer_example=MAILBOX_EXAMPLE,
         status=201,
         refusals=(409,),
     ),
@@ -206,7 +231,7 @@ def add_one(request: AnyRequest, body: RawBody) -> Response[bytes]:
             test_clock=world.settings.test_clock,
             actor_id=member.user_id,
         )
-        return _shown(added, accounts.list_users(tx, member.account_id))
+        return read_back(tx, member, added.id)
 
     with fields_named(user="userId"):
         return reply(world.database.transact(work), 201)
@@ -221,7 +246,7 @@ def add_one(request: AnyRequest, body: RawBody) -> Response[bytes]:
         body=ChangingMailbox,
         example={"password": "the new password"},
         answer=One[ShownMailbox],
-        answer_example=_EXAMPLE,
+        answer_example=MAILBOX_EXAMPLE,
         refusals=(404,),
     ),
 )
@@ -241,7 +266,7 @@ def update_mailbox(request: AnyRequest, id: FromPath[str], body: RawBody) -> Res
             change_mailbox(tx, world.vault, account_id, number, changes, actor_id=by)
         if is_active is not None:
             switch_mailbox(tx, account_id, number, on=is_active, actor_id=by)
-        return _shown(_standing(tx, member, number), accounts.list_users(tx, account_id))
+        return read_back(tx, member, number)
 
     return reply(world.database.transact(work))
 
@@ -271,22 +296,28 @@ def remove_one(request: AnyRequest, id: FromPath[str]) -> Response[None]:
         "Test a mailbox",
         role=Role.ADMIN,
         answer=One[MailboxTest],
-        answer_example={"data": {"works": False, "trouble": "auth: 535 5.7.8 wrong password"}},
+        answer_example={"data": {"works": False, "trouble": "auth: 535 5.7.8 wrong password", "inboxTrouble": None}},
         refusals=(404,),
     ),
 )
 def test_one(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
-    """Connects and logs in as sending would, for 20 seconds at most; no letter is sent."""
+    """Connects and logs in as sending and reading would, for 20 seconds at most; no letter is sent or read."""
     world = parts_of(request).world
     with world.database.read() as snapshot:
         member = admit_member(snapshot, request, Role.ADMIN)
         read_parameters(request)
         mailbox = _standing(snapshot, member, read_id(id, "mailbox"))
+        inbox = inboxes.find(snapshot, member.account_id, mailbox.id)
+    sending = _tried(lambda: check(server_of(world.vault, mailbox)).trouble)
+    reading = _tried(lambda: trouble_of_inbox(world.vault, mailbox, inbox))
+    return reply(MailboxTest(sending is None and reading is None, sending, reading))
+
+
+def _tried(session: Callable[[], str | None]) -> str | None:
     try:
-        trouble = check(server_of(world.vault, mailbox)).trouble
+        return session()
     except MasterKeyWrong as error:
-        trouble = f"{error} Or send the password anew."
-    return reply(MailboxTest(trouble is None, trouble))
+        return f"{error} Or send the password anew."
 
 
 @post(
@@ -317,7 +348,14 @@ def _standing(snapshot: Snapshot, member: Member, id: int) -> StoredMailbox:
     return mailbox
 
 
-def _shown(mailbox: StoredMailbox, users: Sequence[User]) -> ShownMailbox:
+def read_back(snapshot: Snapshot, member: Member, id: int) -> ShownMailbox:
+    """A mailbox as it is shown; NotFound also when it was removed."""
+    mailbox = _standing(snapshot, member, id)
+    users = accounts.list_users(snapshot, member.account_id)
+    return _shown(mailbox, users, inboxes.find(snapshot, member.account_id, id))
+
+
+def _shown(mailbox: StoredMailbox, users: Sequence[User], inbox: Inbox | None) -> ShownMailbox:
     is_held = mailbox.hold_reason is not None or mailbox.held_until is not None
     hold = MailboxHold(stamp(mailbox.held_since), stamp(mailbox.held_until), mailbox.hold_reason, mailbox.hold_detail)
     return ShownMailbox(
@@ -334,7 +372,28 @@ def _shown(mailbox: StoredMailbox, users: Sequence[User]) -> ShownMailbox:
         active=mailbox.is_active,
         user_ids=[user.id for user in users if user.mailbox_id == mailbox.id],
         hold=hold if is_held else None,
+        inbox=None if inbox is None else _shown_inbox(inbox),
     )
 
 
-handlers = [list_mailboxes, show_mailbox, add_one, update_mailbox, remove_one, test_one, lift_one]
+def _shown_inbox(inbox: Inbox) -> ShownInbox:
+    return ShownInbox(
+        host=inbox.host,
+        port=inbox.port,
+        security=Security(inbox.security),
+        username=inbox.username,
+        heard_at=stamp(inbox.heard_at),
+        trouble=inbox.trouble,
+        look_at=stamp(inbox.look_at),
+    )
+
+
+handlers = [
+    list_mailboxes,
+    show_mailbox,
+    add_one,
+    update_mailbox,
+    remove_one,
+    test_one,
+    lift_one,
+]

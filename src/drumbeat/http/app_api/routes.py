@@ -10,8 +10,10 @@ from drumbeat.http.app_api import (
     doubts,
     enrollments,
     executing,
+    explaining,
     files,
     imports,
+    inboxes,
     keys,
     mailboxes,
     passwords,
@@ -28,7 +30,7 @@ from drumbeat.http.app_api import (
 
 def router() -> Router:
     """The routes under /api for a browser that is signed in."""
-    who = (session, passwords, account, users, keys, mailboxes)
+    who = (session, passwords, account, users, keys, mailboxes, inboxes)
     what = (calendars, templates, sequences, versions, executing, files)
-    work = (imports, people, tasks, enrollments, doubts, status)
+    work = (imports, people, tasks, enrollments, explaining, doubts, status)
     return Router("/api", route_handlers=[handler for noun in who + what + work for handler in noun.handlers])
