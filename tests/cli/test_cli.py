@@ -76,6 +76,7 @@ def test_an_account_is_shown_and_changed_one_setting_at_a_time(tea: Run) -> None
         "Postal address: -",
         "Sequences: on",
         "Agents see: all",
+        "Letters a month: any number",
         "A doubt that nothing settles: ask",
     ]
     changed = fine(tea("account", "set", "--no-sequences", "--unknown-means", "sent", "--time-zone", "Europe/Berlin"))
@@ -85,6 +86,7 @@ def test_an_account_is_shown_and_changed_one_setting_at_a_time(tea: Run) -> None
         "Postal address: -",
         "Sequences: off",
         "Agents see: all",
+        "Letters a month: any number",
         "A doubt that nothing settles: sent",
     ]
     assert "sequences are switched off" in fine(tea("status"))
@@ -92,6 +94,8 @@ def test_an_account_is_shown_and_changed_one_setting_at_a_time(tea: Run) -> None
         fine(tea("account", "set", "--sequences", "--unknown-means", "ask", "--time-zone", "UTC")).splitlines()
         == before
     )
+    assert "Letters a month: 500" in fine(tea("account", "set", "--monthly-allowance", "500"))
+    assert "Letters a month: any number" in fine(tea("account", "set", "--monthly-allowance", "none"))
     refused(tea("account", "set", "--time-zone", "Mars"), "--time-zone: There is no time zone 'Mars'")
     refused(tea("account", "set", "--name", " "), "--name: Write something.")
     assert tea("account", "set").exit_code == 2
@@ -179,6 +183,11 @@ def test_a_mailbox_is_added_tested_and_switched(tea: Run, tmp_path: Path) -> Non
     assert f"127.0.0.1:{sink.port}" in fine(tea("mailbox", "list"))
     assert fine(tea("mailbox", "unlisten", "1")) == "Mailbox 1 hears no more.\n"
     assert fine(tea("mailbox", "unlisten", "1")) == "Mailbox 1 does not hear.\n"
+    limited = fine(tea("mailbox", "limit", "1", "--per-day", "400", "--ramp-from", "20"))
+    assert limited == "Mailbox 1 sends at most 400 a day, one every 3 seconds, a slow start.\n"
+    assert "400 a day" in fine(tea("mailbox", "list"))
+    lifted = ("mailbox", "limit", "1", "--per-day", "none", "--ramp-from", "none", "--spacing", "0")
+    assert fine(tea(*lifted)) == "Mailbox 1 sends as quickly as it can.\n"
     fine(tea("mailbox", "off", "1"))
     assert " off" in fine(tea("mailbox", "list"))
     fine(tea("mailbox", "on", "1"))

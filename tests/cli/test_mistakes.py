@@ -37,6 +37,7 @@ def misused(result: Result, said: str) -> None:
         ("mailbox", "off", BEYOND),
         ("mailbox", "on", BEYOND, "--as", BEYOND),
         ("mailbox", "lift", BEYOND),
+        ("mailbox", "limit", BEYOND, "--per-day", "5"),
         ("mailbox", "listen", BEYOND, "--host", "imap.example"),
         ("mailbox", "unlisten", BEYOND),
         ("inbound", "not-a-reply", BEYOND),
@@ -73,6 +74,8 @@ def test_a_sequence_that_none_can_be_is_not_found(tea: Run) -> None:
         (("key", "add", "--scope", "read", "--name", " "), "--name: Write something."),
         (("mailbox", "add", "--host", "mx.example", "--from", "nobody"), "--from: "),
         (("mailbox", "add", "--host", "mx.example", "--from", "jörg@tea.example"), "--from: Few mail servers"),
+        (("mailbox", "limit", "1", "--per-day", "0"), "--per-day: It is a number of letters"),
+        (("mailbox", "limit", "1", "--spacing", "-1"), "--spacing: It is a number of seconds"),
         (("mailbox", "add", "--host", "", "--from", "o@tea.example"), "--host: Write something."),
         (("mailbox", "add", "--host", "a\nb", "--from", "o@tea.example"), "--host: Write it in one line"),
         (("mailbox", "add", "--host", "smtp://a", "--from", "o@tea.example"), "--host: Write a server's name"),
@@ -106,6 +109,9 @@ def test_options_that_would_do_nothing_are_refused(tea: Run, tmp_path: Path) -> 
     with_file = ("mailbox", "add", "--host", "mx.example", "--from", "o@tea.example", "--password-file", str(secret))
     misused(tea(*with_file), "needs --username")
     misused(tea("mailbox", "set", "1"), "Name at least one setting")
+    misused(tea("mailbox", "limit", "1"), "Name at least one limit")
+    misused(tea("mailbox", "limit", "1", "--per-day", "many"), "Write a whole number")
+    misused(tea("account", "set", "--monthly-allowance", "9999999999"), "Write a whole number")
 
 
 def test_a_file_that_holds_no_text_is_named_with_what_named_it(tea: Run, tmp_path: Path) -> None:

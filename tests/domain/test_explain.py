@@ -13,6 +13,7 @@ from drumbeat.domain.account import UserStatus
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.happening import Away, CannotSend, Deferred, Frozen, Postponed, Resumed
+from drumbeat.domain.limits import Allowance
 from drumbeat.domain.timeline import Binding, Circumstances, Hold, Lifter, MailboxState, explain, hold_on_letter
 from tests.domain.runs import (
     ACCOUNT,
@@ -46,6 +47,7 @@ OFF = replace(CLEAR, mailbox=MailboxState(4, is_active=False))
 HELD = replace(CLEAR, mailbox=MailboxState(4, True, NOON - HOUR, NOON + HOUR, FailureReason.AUTH, "535 no."))
 WAITS = replace(CLEAR, mailbox=MailboxState(4, True, None, NIGHT + HOUR))
 BOUNCED = replace(CLEAR, undeliverable="550 no such user.")
+USED_UP = replace(CLEAR, allowance=Allowance(5, 6, NOON + 9 * DAY))
 AWAY = replace(CLEAR, away_until=NIGHT + DAY)
 
 
@@ -73,6 +75,7 @@ HOLDS: list[tuple[Circumstances, tuple[object, ...]]] = [
     (HELD, (Binding.MAILBOX_HELD, NOON - HOUR, NOON + HOUR, Lifter.USER, FailureReason.AUTH)),
     (WAITS, (Binding.MAILBOX_HELD, NOON, NIGHT + HOUR, Lifter.SERVER, None)),
     (BOUNCED, (Binding.UNDELIVERABLE, NOON, None, Lifter.USER, FailureReason.RECIPIENT_INVALID)),
+    (USED_UP, (Binding.QUOTA, NOON, NOON + 9 * DAY, Lifter.ADMIN, FailureReason.QUOTA_EXCEEDED)),
     (AWAY, (Binding.AWAY, NOON, NIGHT + DAY, Lifter.TIME, None)),
     (CLEAR, (Binding.WINDOW, NOON, MORNING, Lifter.TIME, None)),
 ]
@@ -93,7 +96,7 @@ def test_of_several_holds_the_first_in_order_is_named(present: set[int]) -> None
         circumstances = HOLDS[index][0]
         changed = {
             name: getattr(circumstances, name)
-            for name in ("account", "actor", "mailbox", "paused_at", "undeliverable", "away_until")
+            for name in ("account", "actor", "mailbox", "paused_at", "undeliverable", "away_until", "allowance")
             if getattr(circumstances, name) != getattr(CLEAR, name)
         }
         around = replace(around, **changed)
@@ -194,6 +197,21 @@ def test_after_a_pause_nothing_holds_what_is_about_to_be_planned() -> None:
     assert explain(after(WAITING, Frozen()), CLEAR, NOON) is None
 
 
+PACED = replace(WAITING, due_at=MORNING, has_turn=True)
+
+
+def test_a_letter_waits_for_its_turn_at_the_mailbox() -> None:
+    around = replace(CLEAR, mailbox=replace(MAILBOX, pace="at most 5 a day"))
+    hold = explain(PACED, around, NOON)
+    assert named(hold) == (Binding.PACE, NOON, MORNING, Lifter.USER, None)
+    assert "sends at most 5 a day: this letter's turn" in str(hold)
+    assert "at its own pace" in str(explain(PACED, CLEAR, NOON))
+
+
+def test_an_allowance_with_something_left_holds_nothing() -> None:
+    assert hold_on_letter(WAITING, replace(CLEAR, allowance=Allowance(5, 4, MORNING)), NOON) is None
+
+
 def test_an_absence_holds_letters_until_it_ends_and_no_tasks() -> None:
     away = after(WAITING, Away(MORNING, 1))
     assert named(explain(away, replace(CLEAR, away_until=MORNING), NOON)) == (
@@ -278,5 +296,6 @@ def test_every_binding_is_reached_by_a_test_above() -> None:
         explain(enrolled(plan(letter("5 hours"))), CLEAR, NOON),
         explain(after(WAITING, Deferred(NOON + HOUR, "451")), CLEAR, NOON),
         explain(after(WAITING, Postponed(NOON + HOUR, Binding.ERROR)), CLEAR, NOON),
+        explain(PACED, CLEAR, NOON),
     ]
     assert {hold.binding for hold in asked if hold is not None} == set(Binding)

@@ -40,6 +40,7 @@ ACROSS_ACCOUNTS = {
     "mailboxes._TO_TEST",
     "notices._FIND_DUE",
     "replans._NEXT",
+    "turns._BLOCKED",
 }
 # Tables an installation has a few hundred rows of at most, or rows that somebody is working on right now.
 SMALL = {"accounts", "credentials", "calendars", "lanes", "mailboxes", "replans", "sequences", "templates", "users"}

@@ -16,6 +16,7 @@ from drumbeat.cli.terminal import (
     say,
     shown,
     transacted,
+    whole_or_none,
 )
 from drumbeat.domain.account import Account, AgentsSee, UnknownMeans, User
 from drumbeat.operations.accounts import change_account
@@ -46,6 +47,9 @@ def change(
     agents_see: Annotated[
         AgentsSee | None, typer.Option("--agents-see", help="All people, tasks and enrollments, or their own alone.")
     ] = None,
+    monthly_allowance: Annotated[
+        str | None, typer.Option("--monthly-allowance", metavar="LETTERS", help="At most so many a month; none: any.")
+    ] = None,
     account: AccountOption = None,
     acting: ActingOption = None,
 ) -> None:
@@ -59,13 +63,15 @@ def change(
         "agents_see": agents_see,
     }
     told = {setting: value for setting, value in wanted.items() if value is not None}
+    if monthly_allowance is not None:
+        told["monthly_allowance"] = whole_or_none(monthly_allowance, "--monthly-allowance")
     if not told:
         raise typer.BadParameter("Name at least one setting; see `drumbeat account set --help`.")
 
     def work(tx: Tx, account_id: int, by: User) -> Account:
         return change_account(tx, replace(accounts.lock_account(tx, account_id), **told), by.id)
 
-    with options_named("name", "time_zone", "postal_address"):
+    with options_named("name", "time_zone", "postal_address", "monthly_allowance"):
         _say(transacted(account, acting, work))
 
 
@@ -75,4 +81,5 @@ def _say(account: Account) -> None:
     say(f"Postal address: {shown(account.postal_address)}")
     say(f"Sequences: {'on' if account.sequences_enabled else 'off'}")
     say(f"Agents see: {account.agents_see}")
+    say(f"Letters a month: {account.monthly_allowance if account.monthly_allowance is not None else 'any number'}")
     say(f"A doubt that nothing settles: {account.unknown_means}")

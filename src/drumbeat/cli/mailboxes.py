@@ -19,8 +19,9 @@ from drumbeat.cli.terminal import (
     show_table,
     shown,
     transacted,
+    whole_or_none,
 )
-from drumbeat.domain.account import LARGEST_ID
+from drumbeat.domain.account import LARGEST_ID, User
 from drumbeat.domain.errors import NotFound
 from drumbeat.mail.session import Security, check
 from drumbeat.operations.inboxes import InboxSettings, listen, stop_listening, trouble_of_inbox
@@ -29,6 +30,7 @@ from drumbeat.operations.mailboxes import (
     add_mailbox,
     change_mailbox,
     lift_hold,
+    limit_mailbox,
     remove_mailbox,
     server_of,
     switch_mailbox,
@@ -139,11 +141,8 @@ def correct(
         "connections": connections,
     }
     changes = {setting: value for setting, value in given.items() if value is not None}
-    if username == "":
-        changes |= {"username": None, "password": None}
-    elif password or password_file is not None or username is not None:
-        changes |= {} if username is None else {"username": username}
-        changes["password"] = _ask_password(password_file)
+    if username is not None or password or password_file is not None:
+        changes |= _changed_login(username, password_file)
     if not changes:
         raise typer.BadParameter("Name at least one setting; see `drumbeat mailbox set --help`.")
     with opened() as world:
@@ -156,6 +155,48 @@ def correct(
         with _named():
             world.database.transact(work)
     say(f"Changed mailbox {mailbox_id}. See whether it works: drumbeat mailbox test {mailbox_id}")
+
+
+def _changed_login(username: str | None, password_file: Path | None) -> dict[str, str | None]:
+    if username == "":
+        return {"username": None, "password": None}
+    named = {} if username is None else {"username": username}
+    return {**named, "password": _ask_password(password_file)}
+
+
+@app.command("limit")
+def limit(
+    mailbox_id: MailboxId,
+    per_day: Annotated[
+        str | None, typer.Option("--per-day", metavar="LETTERS", help="At most so many a day, where the account is.")
+    ] = None,
+    per_hour: Annotated[
+        str | None, typer.Option("--per-hour", metavar="LETTERS", help="At most so many an hour.")
+    ] = None,
+    spacing: Annotated[
+        int | None, typer.Option("--spacing", metavar="SECONDS", help="Between two letters, about; 0: none.")
+    ] = None,
+    ramp_from: Annotated[
+        str | None, typer.Option("--ramp-from", metavar="LETTERS", help="From now on, and a fifth more each day.")
+    ] = None,
+    account: AccountOption = None,
+    acting: ActingOption = None,
+) -> None:
+    """Limit how quickly a mailbox sends; what is named changes, and `none` takes a limit away."""
+    texts = {"per_day": per_day, "per_hour": per_hour, "ramp_from": ramp_from}
+    changes: dict[str, Any] = {
+        name: whole_or_none(text, f"--{name.replace('_', '-')}") for name, text in texts.items() if text is not None
+    }
+    changes |= {} if spacing is None else {"spacing": spacing}
+    if not changes:
+        raise typer.BadParameter("Name at least one limit; see `drumbeat mailbox limit --help`.")
+
+    def work(tx: Tx, account_id: int, by: User) -> StoredMailbox:
+        return limit_mailbox(tx, account_id, mailbox_id, changes, actor_id=by.id)
+
+    with options_named(*changes):
+        limited = transacted(account, acting, work)
+    say(f"Mailbox {mailbox_id} sends {str(limited.pace('UTC')) or 'as quickly as it can'}.")
 
 
 @app.command("remove")
@@ -187,10 +228,11 @@ def list_all(account: AccountOption = None) -> None:
             ", ".join(user.name for user in users if user.mailbox_id == each.id) or None,
             state_of(each),
             heard_of(hearing.get(each.id)),
+            str(each.pace("UTC")) or None,
         )
         for each in found
     ]
-    show_table("Mailboxes", ("id", "name", "from", "server", "security", "users", "state", "hears"), rows)
+    show_table("Mailboxes", ("id", "name", "from", "server", "security", "users", "state", "hears", "limits"), rows)
 
 
 def state_of(mailbox: StoredMailbox) -> str:

@@ -113,6 +113,18 @@ def options_named(*same: str, **others: str) -> Iterator[None]:
         raise
 
 
+def whole_or_none(text: str, option: str) -> int | None:
+    """The whole number an option was given, or None for `none`."""
+    if text.strip().lower() == "none":
+        return None
+    if not text.strip().isascii() or not text.strip().isdigit() or len(text.strip()) > _LONGEST_NUMBER:
+        raise typer.BadParameter("Write a whole number, or none for no limit.", param_hint=option)
+    return int(text)
+
+
+_LONGEST_NUMBER = 9
+
+
 def pick_account(snapshot: Snapshot, asked: int | None) -> int:
     """The account asked for, or the only one there is."""
     if asked is not None:

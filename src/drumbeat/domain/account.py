@@ -52,6 +52,7 @@ class Account:
     agents_see: AgentsSee
     created_at: datetime
     updated_at: datetime
+    monthly_allowance: int | None = None  # letters
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,8 @@ class Enrollment:
     completed, or the last one. `failure_detail` is what stood in its letter's way last, also while it is
     tried again. `due_at` is when the engine looks next (None: something else must happen
     first). `revision` counts stored changes. `continues_id` is the enrollment that a mistaken reply had ended
-    and this one goes on with, `continued_by_id` the way back.
+    and this one goes on with, `continued_by_id` the way back. With `has_turn`, `due_at` is when the mailbox's own
+    limits let the letter leave.
     """
 
     account_id: int
@@ -125,6 +126,7 @@ class Enrollment:
     revision: int = 0
     continues_id: int | None = None
     continued_by_id: int | None = None
+    has_turn: bool = False
 
     @property
     def step(self) -> Step:

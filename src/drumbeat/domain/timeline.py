@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from drumbeat.domain.account import Account, User
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, Done, Enrollment, State
+from drumbeat.domain.limits import Allowance
 from drumbeat.domain.sequence import Step
 
 LATE_AFTER = timedelta(minutes=15)
@@ -106,6 +107,8 @@ class Binding(StrEnum):
     MAILBOX_HELD = "mailbox_held"
     UNDELIVERABLE = "undeliverable"
     AWAY = "away"
+    QUOTA = "quota"
+    PACE = "pace"
     TASK_OPEN = "task_open"
     TRANSMITTING = "transmitting"
     IN_DOUBT = "in_doubt"
@@ -132,6 +135,7 @@ class MailboxState:
     hold_reason: FailureReason | None = None
     hold_detail: str | None = None
     is_removed: bool = False
+    pace: str = ""  # its limits in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,7 @@ class Circumstances:
     paused_at: datetime | None = None
     undeliverable: str | None = None
     away_until: datetime | None = None
+    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +176,19 @@ def hold_on_letter(enrollment: Enrollment, around: Circumstances, now: datetime)
         sentence = f"No letter reaches this address: {around.undeliverable} Change the person's e-mail address."
         reason = FailureReason.RECIPIENT_INVALID
         return Hold(Binding.UNDELIVERABLE, since, None, Lifter.USER, sentence, reason)
+    if around.allowance is not None and not around.allowance.left:
+        return _hold_of_quota(around.allowance, since)
     if around.away_until is not None and around.away_until > now:
         return _hold_of_absence(enrollment, around.away_until, since)
     opening = enrollment.plan.rhythm.opening(now)
     if opening is not None and opening > now:
         return Hold(Binding.WINDOW, since, opening, Lifter.TIME, _NEXT_WINDOW)
     return None
+
+
+def _hold_of_quota(allowance: Allowance, since: datetime) -> Hold:
+    sentence = f"The account's {allowance.letters} letters of this month are used up. An admin can raise the allowance."
+    return Hold(Binding.QUOTA, since, allowance.renews_at, Lifter.ADMIN, sentence, FailureReason.QUOTA_EXCEEDED)
 
 
 def _hold_of_absence(enrollment: Enrollment, until: datetime, since: datetime) -> Hold:
@@ -278,6 +290,9 @@ def _explain_in_progress(enrollment: Enrollment) -> Hold:
 
 
 def _explain_waiting(enrollment: Enrollment, around: Circumstances, due_at: datetime) -> Hold:
+    if enrollment.has_turn and around.mailbox is not None:
+        sentence = f"The mailbox sends {around.mailbox.pace or 'at its own pace'}: this letter's turn is then."
+        return Hold(Binding.PACE, enrollment.slot, due_at, Lifter.USER, sentence)
     until = around.away_until
     if enrollment.step.is_letter and until is not None and enrollment.ready_at <= until <= due_at:
         return _hold_of_absence(enrollment, until, enrollment.anchor_at)

@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from drumbeat.domain.access import Credential, CredentialKind, fingerprint, write_credential
-from drumbeat.domain.account import Account, Role, User, UserStatus
+from drumbeat.domain.account import LARGEST_ID, Account, Role, User, UserStatus
 from drumbeat.domain.calendar import zone_named
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.errors import AlreadyExists, IncorrectValue, NotFound
@@ -127,11 +127,16 @@ def change_account(tx: Tx, account: Account, actor_id: int | None = None) -> Acc
     if account == before:
         return before
     zone_named(account.time_zone)
+    if account.monthly_allowance is not None and not 0 <= account.monthly_allowance <= LARGEST_ID:
+        detail = f"It is a number of letters from 0 to {LARGEST_ID:,}; leave it out for any number."
+        raise IncorrectValue(detail, field="monthly_allowance")
     accounts.save_account(tx, account)
     changed = [each.name for each in fields(account) if getattr(account, each.name) != getattr(before, each.name)]
     _journal(tx, account.id, "account_changed", account.id, actor_id, subject="account", changed=changed)
     if account.sequences_enabled and not before.sequences_enabled:
         release(tx, account.id, [FailureReason.SENDOUT_DISABLED])
+    if account.monthly_allowance != before.monthly_allowance:
+        release(tx, account.id, [FailureReason.QUOTA_EXCEEDED])
     if (account.name, account.postal_address) != (before.name, before.postal_address):
         release(tx, account.id, [FailureReason.MISSING_MERGE_TAGS])
     return accounts.get_account(tx, account.id)

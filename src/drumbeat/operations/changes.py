@@ -31,6 +31,7 @@ class Change:
     attempt: int = 0
     first_tried_at: datetime | None = None
     replans: bool = True
+    came_due_at: datetime | None = None  # its new instant is a turn at its mailbox
 
     @property
     def enrollment(self) -> Enrollment:
@@ -94,7 +95,8 @@ def _collect(change: Change, rows: _Rows, mailboxes: dict[int, int | None]) -> N
             rows.removed_tasks.append(effect.task_id)
     if enrollment.is_ongoing and change.replans:
         lane = lane_of(enrollment, mailboxes.get(enrollment.subject.actor_id))
-        waiting = Waiting(enrollment.id, lane, enrollment.due_at, change.attempt, change.first_tried_at)
+        rest = change.attempt, change.first_tried_at, change.came_due_at
+        waiting = Waiting(enrollment.id, lane, enrollment.due_at, *rest)
         rows.waiting.append(waiting)
         if enrollment.due_at is not None:
             rows.wakes.append((lane, enrollment.due_at))

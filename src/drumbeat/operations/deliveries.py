@@ -33,8 +33,10 @@ from drumbeat.operations.changes import Change, store
 from drumbeat.operations.dispatch import LEASE, ClaimedLetter
 from drumbeat.operations.letters import lacks_less
 from drumbeat.operations.mailboxes import hold_mailbox
+from drumbeat.operations.pacing import Counter, open_counter
 from drumbeat.store import accounts, deliveries, due, enrollments, lanes, mailboxes, people, unsubscribes
 from drumbeat.store.deliveries import Delivery, Key, Settled
+from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.stamps import from_stamp
 from drumbeat.store.transaction import Tx
 
@@ -82,17 +84,30 @@ def commit_turn(
     """
     ids = {a.letter.enrollment.id for a in answered} | {letter.enrollment.id for letter, _ in ready}
     revisions = enrollments.lock_revisions(tx, account_id, ids)
+    counter = open_counter(tx, account_id, mailbox_id)
     if answered:
-        _settle(tx, account_id, mailbox_id, answered, _as_locked(tx, account_id, answered, revisions), token)
-    if not ready:
-        return frozenset()
-    rows = [(*letter.delivery.key, sha256) for letter, sha256 in ready]
+        _settle(tx, counter, answered, _as_locked(tx, account_id, answered, revisions), token)
+    passed = _pass(tx, counter, ready, token) if ready else frozenset()
+    counter.close(tx)
+    return passed
+
+
+def _pass(tx: Tx, counter: Counter, ready: Sequence[tuple[ClaimedLetter, str]], token: str) -> frozenset[Key]:
+    """Let those pass for which there is room, oldest first; the others go back, to be given another turn."""
+    account_id, mailbox_id = counter.account.id, counter.mailbox.id
+    room = counter.room(tx.now)
+    rows = [(*letter.delivery.key, sha256) for letter, sha256 in ready[:room]]
     passed = frozenset(
         deliveries.pass_point_of_no_return(tx, account_id, mailbox_id, rows, token=token, lease_until=tx.now + LEASE)
     )
+    if counter.is_needed:
+        counter.count(tx, tx.now, len(passed))
+        for letter, _ in ready:
+            counter.give_back(letter.turn_at)
     stopped = [letter for letter, _ in ready if letter.delivery.key not in passed]
     if stopped:
         _withdraw(tx, account_id, stopped, token)
+        due.forget_turns_of(tx, account_id, [letter.enrollment.id for letter in stopped])
     return passed
 
 
@@ -128,7 +143,7 @@ def _withdraw(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: 
 
 
 def release(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: str) -> None:
-    """Give claimed letters back that were never tried."""
+    """Give claimed letters back that were never tried; a turn they have stays theirs."""
     settled = [Settled(letter.delivery.key, DeliveryStatus.QUEUED, None) for letter in letters]
     stored = deliveries.settle(tx, account_id, settled, token)
     end_leases(tx, account_id, [key[0] for key in stored])
@@ -145,13 +160,11 @@ def end_leases(tx: Tx, account_id: int, enrollment_ids: Collection[int]) -> None
 
 
 def _settle(
-    tx: Tx,
-    account_id: int,
-    mailbox_id: int,
-    answered: Sequence[Answered],
-    locked: Mapping[int, Enrollment],
-    token: str,
+    tx: Tx, counter: Counter, answered: Sequence[Answered], locked: Mapping[int, Enrollment], token: str
 ) -> None:
+    account_id = counter.account.id
+    if counter.is_needed:
+        _uncount(tx, counter, answered)
     endings = [_ending(tx, each) for each in answered]
     stored = deliveries.settle(tx, account_id, [ending.settled for ending in endings], token)
     known = zip(endings, answered, strict=True)
@@ -168,7 +181,22 @@ def _settle(
             proof = CountedAsSent() if isinstance(ending.event, Accepted) else ending.event
             changes.append(_change(tx, each.letter, enrollment, replace(ending, event=proof)))
     store(tx, account_id, changes)
-    _note_consequences(tx, account_id, mailbox_id, [e for e in endings if e.settled.key in stored | proven])
+    _note_consequences(tx, counter.mailbox, [e for e in endings if e.settled.key in stored | proven])
+
+
+def _uncount(tx: Tx, counter: Counter, answered: Sequence[Answered]) -> None:
+    """A letter that did not reach the dot gives its turn back; one that was refused there was not sent after all."""
+    refused = []
+    for each in answered:
+        if isinstance(each.ending, CannotSend) or each.ending.stage is not Stage.DOT:
+            counter.give_back(each.letter.turn_at)
+        elif read_outcome(each.ending).kind not in (Kind.ACCEPTED, Kind.IN_DOUBT):
+            refused.append(each.letter.delivery)
+    steps = [delivery.key[:2] for delivery in refused]
+    keys = {delivery.key for delivery in refused}
+    for out in deliveries.list_of_steps(tx, counter.account.id, steps) if steps else []:
+        if out.key in keys and out.transmitting_at is not None and out.status is DeliveryStatus.TRANSMITTING:
+            counter.count(tx, out.transmitting_at, -1)
 
 
 def _of_today(ending: _Ending, enrollment: Enrollment, tx: Tx) -> _Ending:
@@ -197,7 +225,7 @@ def _change(tx: Tx, letter: ClaimedLetter, enrollment: Enrollment, ending: _Endi
     return Change(decision, enrollment.revision, attempt, from_stamp(letter.first_tried_at_stamp))
 
 
-def _note_consequences(tx: Tx, account_id: int, mailbox_id: int, endings: Sequence[_Ending]) -> None:
+def _note_consequences(tx: Tx, mailbox: StoredMailbox, endings: Sequence[_Ending]) -> None:
     """What an answer means beyond its letter: the address is undeliverable, the mailbox is held or freed."""
     troubles, delivered = [], False
     for ending in endings:
@@ -206,11 +234,11 @@ def _note_consequences(tx: Tx, account_id: int, mailbox_id: int, endings: Sequen
         if verdict is None:
             continue
         if verdict.reason is FailureReason.RECIPIENT_INVALID:
-            unsubscribes.mark_undeliverable(tx, account_id, ending.address_hash, verdict.detail)
+            unsubscribes.mark_undeliverable(tx, mailbox.account_id, ending.address_hash, verdict.detail)
         if verdict.scope is Scope.MAILBOX and verdict.kind is not Kind.ACCEPTED:
             troubles.append(verdict)
     if troubles or delivered:
-        _note_mailbox(tx, account_id, mailbox_id, troubles, delivered=delivered)
+        _note_mailbox(tx, mailbox, troubles, delivered=delivered)
 
 
 def _ending(tx: Tx, answered: Answered) -> _Ending:
@@ -263,14 +291,14 @@ def _retried(tx: Tx, letter: ClaimedLetter, outcome: Outcome, verdict: Verdict) 
     return _Ending(settled, Deferred(until, verdict.detail), verdict, delivery)
 
 
-def _note_mailbox(tx: Tx, account_id: int, mailbox_id: int, troubles: Sequence[Verdict], *, delivered: bool) -> None:
+def _note_mailbox(tx: Tx, mailbox: StoredMailbox, troubles: Sequence[Verdict], *, delivered: bool) -> None:
     """One hold for the whole mailbox: with a reason letters block, without one they wait a moment.
 
     A hold with a reason stands until it was tested, whatever other connections still get through.
     """
-    if not troubles and mailboxes.get(tx, account_id, mailbox_id).is_free:
+    if not troubles and mailbox.is_free:
         return
-    mailbox = mailboxes.lock(tx, account_id, mailbox_id)
+    mailbox = mailboxes.lock(tx, mailbox.account_id, mailbox.id)
     if mailbox.hold_reason is not None:
         return
     for verdict in troubles:

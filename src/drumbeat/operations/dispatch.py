@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
-from drumbeat.domain.account import Account, User
+from drumbeat.domain.account import User
 from drumbeat.domain.delivery import DeliveryStatus, FailureReason
 from drumbeat.domain.enrollment import Enrollment, FinishedReason
 from drumbeat.domain.errors import Unavailable, Unsendable
@@ -23,30 +22,24 @@ from drumbeat.domain.happening import (
     StepDue,
 )
 from drumbeat.domain.machine import decide
-from drumbeat.domain.person import Person, PersonKind
-from drumbeat.domain.sequence import Sequence as SequenceSettings
+from drumbeat.domain.person import Person
 from drumbeat.domain.timeline import Binding, Circumstances, Hold, MailboxState, hold_on_letter
 from drumbeat.mail.compose import COMPOSER
 from drumbeat.operations.changes import Change, lane_of, readdress, store
 from drumbeat.operations.letters import Frozen as FrozenLetter
 from drumbeat.operations.letters import Identity, encode_frozen, freeze_letter, read_frozen
+from drumbeat.operations.pacing import close_diary, give_anew_if_missed
+from drumbeat.operations.rounds import Round, gather
 from drumbeat.store import (
-    accounts,
     deliveries,
     due,
     enrollments,
-    inboxes,
     lanes,
     mailboxes,
-    people,
-    received,
-    sequences,
-    unsubscribes,
 )
 from drumbeat.store.deliveries import Delivery, Settled
 from drumbeat.store.due import Due, Waiting
 from drumbeat.store.mailboxes import StoredMailbox
-from drumbeat.store.received import Absence
 from drumbeat.store.stamps import to_stamp
 from drumbeat.store.transaction import BrokenRule, Tx
 
@@ -59,13 +52,17 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class ClaimedLetter:
-    """A letter this worker holds: its delivery, the enrollment as it was claimed, and its frozen inputs."""
+    """A letter this worker holds: its delivery, the enrollment as it was claimed, and its frozen inputs.
+
+    `turn_at` is the turn it has where limits of its mailbox give turns.
+    """
 
     delivery: Delivery
     enrollment: Enrollment
     frozen: FrozenLetter
     attempt: int
     first_tried_at_stamp: int
+    turn_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -74,32 +71,6 @@ class Claim:
 
     letters: list[ClaimedLetter] = field(default_factory=list)
     taken: int = 0
-
-
-@dataclass(slots=True)
-class _Round:
-    """What a claim works with: the rows it needs, read once for the whole batch."""
-
-    tx: Tx
-    account: Account
-    locked: dict[int, Enrollment]
-    mailbox: StoredMailbox | None
-    token: str
-    users: dict[int, User | None]
-    people: dict[tuple[PersonKind, int], Person]
-    sequences: dict[int, SequenceSettings]
-    suppressed: frozenset[str]
-    undeliverable: dict[str, str]
-    earlier: dict[int, list[Delivery]]
-    threads: dict[int, Delivery]
-    away: dict[str, Absence]
-    hears: bool
-    changes: list[Change] = field(default_factory=list)
-    replanned: list[Waiting] = field(default_factory=list)
-    moved: list[Waiting] = field(default_factory=list)
-    new: list[tuple[Delivery, Due, Enrollment, FrozenLetter]] = field(default_factory=list)
-    requeued: list[tuple[Delivery, Due, Enrollment]] = field(default_factory=list)
-    discarded: list[Settled] = field(default_factory=list)
 
 
 def claim(tx: Tx, identity: Identity, account_id: int, lane_id: int, *, limit: int, token: str) -> Claim:
@@ -113,12 +84,14 @@ def claim(tx: Tx, identity: Identity, account_id: int, lane_id: int, *, limit: i
     if mailbox is not None and _is_paused(mailbox, tx):
         lanes.hold(tx, account_id, lane_id, mailbox.held_until)
         return Claim()
+    if mailbox is not None and mailbox.is_paced:
+        give_anew_if_missed(tx, mailbox)
     lease_until = tx.now + LEASE
     found = due.claim(tx, account_id, lane_id, limit=limit, token=token, lease_until=lease_until)
     claim = Claim(taken=len(found))
     if found:
         locked = {e.id: e for e in enrollments.lock(tx, account_id, [d.enrollment_id for d in found])}
-        batch = _gather(tx, account_id, mailbox, token, locked)
+        batch = gather(tx, account_id, mailbox, token, locked)
         for each in found:
             try:
                 _deal_with(batch, identity, locked[each.enrollment_id], each)
@@ -129,11 +102,13 @@ def claim(tx: Tx, identity: Identity, account_id: int, lane_id: int, *, limit: i
                 _log.exception("step failed", account_id=account_id, enrollment_id=each.enrollment_id)
                 _put_aside(batch, batch.locked[each.enrollment_id], each)
         claim.letters = _write(batch)
+        if mailbox is not None:
+            close_diary(tx, account_id, mailbox.id, batch.diary)
     lanes.sleep(tx, account_id, lane_id, tx.now)
     return claim
 
 
-def _put_aside(batch: _Round, enrollment: Enrollment, each: Due) -> None:
+def _put_aside(batch: Round, enrollment: Enrollment, each: Due) -> None:
     later = batch.tx.now + POISONED_WAITS
     decision = decide(enrollment, Postponed(later, Binding.ERROR), batch.tx.now)
     if decision.facts:
@@ -147,50 +122,7 @@ def _is_paused(mailbox: StoredMailbox, tx: Tx) -> bool:
     return only_waits and mailbox.held_until is not None and mailbox.held_until > tx.now
 
 
-def _gather(
-    tx: Tx, account_id: int, mailbox: StoredMailbox | None, token: str, locked: dict[int, Enrollment]
-) -> _Round:
-    loaded = list(locked.values())
-    subjects = [e.subject for e in loaded]
-    found = people.find_many(tx, account_id, sorted({(s.resource_type, s.resource_id) for s in subjects}))
-    addresses = {s.address_hash for s in subjects} | {person.address_hash for person in found.values()}
-    hashes = sorted(address for address in addresses if address is not None)
-    letters = [e for e in loaded if e.step.is_letter]
-    earlier: dict[int, list[Delivery]] = {}
-    for delivery in deliveries.list_of_steps(tx, account_id, [(e.id, e.position) for e in letters]):
-        earlier.setdefault(delivery.enrollment_id, []).append(delivery)
-    return _Round(
-        tx=tx,
-        account=accounts.get_account(tx, account_id),
-        locked=locked,
-        mailbox=mailbox,
-        token=token,
-        users={id: accounts.find_user(tx, account_id, id) for id in {s.actor_id for s in subjects}},
-        people=found,
-        sequences=sequences.find_many(tx, account_id, sorted({s.runs_sequence_id for s in subjects})),
-        suppressed=unsubscribes.suppressed_among(tx, account_id, hashes),
-        undeliverable=unsubscribes.undeliverable_among(tx, account_id, hashes),
-        earlier=earlier,
-        threads=_threads(tx, account_id, [e for e in letters if e.step.is_reply]),
-        away=received.away_among(tx, account_id, hashes, tx.now),
-        hears=mailbox is not None and inboxes.find(tx, account_id, mailbox.id) is not None,
-    )
-
-
-def _threads(tx: Tx, account_id: int, replying: Sequence[Enrollment]) -> dict[int, Delivery]:
-    """The letter each of these replies to: its own last one, or the last of what it goes on with."""
-    found: dict[int, Delivery] = {}
-    looking = {each.id: each for each in replying}
-    while looking:
-        letters = deliveries.last_accepted(tx, account_id, [each.id for each in looking.values()])
-        found |= {id: letters[each.id] for id, each in looking.items() if each.id in letters}
-        before = {id: each.continues_id for id, each in looking.items() if id not in found and each.continues_id}
-        earlier = {e.id: e for e in enrollments.find_many(tx, account_id, sorted(before.values()))} if before else {}
-        looking = {id: earlier[other] for id, other in before.items()}
-    return found
-
-
-def _deal_with(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due) -> None:
+def _deal_with(batch: Round, identity: Identity, enrollment: Enrollment, each: Due) -> None:
     subject, now = enrollment.subject, batch.tx.now
     decision = decide(enrollment, Frozen() if enrollment.plan.paused else StepDue(), now)
     if decision.enrollment.revision == enrollment.revision and not decision.effects:
@@ -217,7 +149,7 @@ def _deal_with(batch: _Round, identity: Identity, enrollment: Enrollment, each: 
         _send(batch, identity, enrollment, each, person)
 
 
-def _follow(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due, person: Person) -> None:
+def _follow(batch: Round, identity: Identity, enrollment: Enrollment, each: Due, person: Person) -> None:
     """The person's address changed while another enrollment had it: it goes on there once that has ended."""
     tx, subject, address = batch.tx, enrollment.subject, person.address_hash
     assert address is not None
@@ -231,11 +163,18 @@ def _follow(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due
     _send(batch, identity, moved, each, person)
 
 
-def _send(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due, person: Person) -> None:
+def _send(batch: Round, identity: Identity, enrollment: Enrollment, each: Due, person: Person) -> None:
     user, now = batch.users[enrollment.subject.actor_id], batch.tx.now
     hold = hold_on_letter(enrollment, _around(batch, enrollment, user), now)
     if hold is not None:
         _hold(batch, enrollment, each, hold)
+        return
+    turn = _turn(batch, enrollment, each)
+    if turn is not None and turn > now:
+        decision = decide(enrollment, Postponed(turn, Binding.PACE), now)
+        came_due_at = each.came_due_at or each.due_at
+        change = Change(decision, enrollment.revision, each.attempt, each.first_tried_at, came_due_at=came_due_at)
+        batch.changes.append(change)
         return
     try:
         _take(batch, identity, enrollment, each, person)
@@ -244,14 +183,27 @@ def _send(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due, 
         batch.changes.append(Change(decide(enrollment, event, now), enrollment.revision))
 
 
-def _drop(batch: _Round, enrollment: Enrollment, person: Person | None, gone: FinishedReason) -> None:
+def _turn(batch: Round, enrollment: Enrollment, each: Due) -> datetime | None:
+    """When the mailbox's limits let the letter leave: the turn it has, or the next free one; None without limits."""
+    if batch.diary is None:
+        return None
+    if each.came_due_at is not None:
+        turn = each.due_at
+    else:
+        seed = f"{enrollment.account_id}.{enrollment.id}.{enrollment.position}".encode()
+        turn = batch.diary.give(batch.tx.now, seed, enrollment.plan.rhythm.opening)
+    batch.turns[enrollment.id] = turn
+    return turn
+
+
+def _drop(batch: Round, enrollment: Enrollment, person: Person | None, gone: FinishedReason) -> None:
     event: CannotSend | FinishRequested = FinishRequested(gone)
     if person is not None and person.address_hash is None:
         event = CannotSend(FailureReason.RECIPIENT_INVALID, "The person has no e-mail address any more.")
     batch.changes.append(Change(decide(enrollment, event, batch.tx.now), enrollment.revision))
 
 
-def _around(batch: _Round, enrollment: Enrollment, user: User | None) -> Circumstances:
+def _around(batch: Round, enrollment: Enrollment, user: User | None) -> Circumstances:
     assert user is not None
     address = enrollment.subject.address_hash
     return Circumstances(
@@ -261,6 +213,7 @@ def _around(batch: _Round, enrollment: Enrollment, user: User | None) -> Circums
         paused_at=None,
         undeliverable=batch.undeliverable.get(address) if address else None,
         away_until=batch.away[address].until if address in batch.away else None,
+        allowance=batch.allowance,
     )
 
 
@@ -276,10 +229,11 @@ def state_of(mailbox: StoredMailbox | None) -> MailboxState | None:
         hold_reason=None if mailbox.hold_reason is None else FailureReason(mailbox.hold_reason),
         hold_detail=mailbox.hold_detail,
         is_removed=mailbox.is_removed,
+        pace=str(mailbox.pace("UTC")) if mailbox.is_paced else "",
     )
 
 
-def _hold(batch: _Round, enrollment: Enrollment, each: Due, hold: Hold) -> None:
+def _hold(batch: Round, enrollment: Enrollment, each: Due, hold: Hold) -> None:
     now = batch.tx.now
     if hold.reason is not None:
         event = CannotSend(hold.reason, hold.sentence)
@@ -290,7 +244,7 @@ def _hold(batch: _Round, enrollment: Enrollment, each: Due, hold: Hold) -> None:
         batch.changes.append(Change(change, enrollment.revision, each.attempt, each.first_tried_at))
 
 
-def _waiting(batch: _Round, enrollment: Enrollment, hold: Hold) -> Postponed | Deferred | Away:
+def _waiting(batch: Round, enrollment: Enrollment, hold: Hold) -> Postponed | Deferred | Away:
     address = enrollment.subject.address_hash
     if hold.binding is Binding.AWAY and address is not None:
         absence = batch.away[address]
@@ -299,11 +253,11 @@ def _waiting(batch: _Round, enrollment: Enrollment, hold: Hold) -> Postponed | D
     return Postponed(until, hold.binding) if hold.binding is Binding.WINDOW else Deferred(until, hold.sentence)
 
 
-def _lane(batch: _Round) -> int:
+def _lane(batch: Round) -> int:
     return lanes.NO_MAILBOX if batch.mailbox is None else batch.mailbox.id
 
 
-def _take(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due, person: Person) -> None:
+def _take(batch: Round, identity: Identity, enrollment: Enrollment, each: Due, person: Person) -> None:
     assert batch.mailbox is not None
     assert person.address_hash is not None
     tried = batch.earlier.get(enrollment.id, [])
@@ -347,22 +301,23 @@ def _take(batch: _Round, identity: Identity, enrollment: Enrollment, each: Due, 
     batch.new.append((delivery, each, enrollment, frozen))
 
 
-def _write(batch: _Round) -> list[ClaimedLetter]:
+def _write(batch: Round) -> list[ClaimedLetter]:
     tx, account_id = batch.tx, batch.account.id
     _settle_rest(batch)
     deliveries.add(tx, [delivery for delivery, *_ in batch.new])
-    letters = [_letter(d, each, e, frozen, tx) for d, each, e, frozen in batch.new]
+    letters = [_letter(batch, d, each, e, frozen) for d, each, e, frozen in batch.new]
     if batch.requeued:
         keys = [delivery.key for delivery, *_ in batch.requeued]
         taken = deliveries.claim_queued(tx, account_id, keys, batch.token, tx.now + LEASE)
         by_key = {delivery.key: delivery for delivery in taken}
         letters += [
-            _letter(by_key[queued.key], each, e, read_frozen(queued.frozen), tx) for queued, each, e in batch.requeued
+            _letter(batch, by_key[queued.key], each, e, read_frozen(queued.frozen))
+            for queued, each, e in batch.requeued
         ]
     return letters
 
 
-def _settle_rest(batch: _Round) -> None:
+def _settle_rest(batch: Round) -> None:
     tx, account_id = batch.tx, batch.account.id
     if batch.discarded:
         deliveries.discard(tx, account_id, batch.discarded)
@@ -373,7 +328,7 @@ def _settle_rest(batch: _Round) -> None:
         lanes.wake(tx, account_id, [(w.lane_id, w.due_at) for w in waiting if w.due_at is not None])
 
 
-def _letter(delivery: Delivery, each: Due, enrollment: Enrollment, frozen: FrozenLetter, tx: Tx) -> ClaimedLetter:
-    first_tried_at = each.first_tried_at or tx.now
-    bound = replace(enrollment.subject, mailbox_id=delivery.mailbox_id)
-    return ClaimedLetter(delivery, replace(enrollment, subject=bound), frozen, each.attempt, to_stamp(first_tried_at))
+def _letter(batch: Round, delivery: Delivery, each: Due, enrollment: Enrollment, frozen: FrozenLetter) -> ClaimedLetter:
+    bound = replace(enrollment, subject=replace(enrollment.subject, mailbox_id=delivery.mailbox_id))
+    first_tried_at = to_stamp(each.first_tried_at or batch.tx.now)
+    return ClaimedLetter(delivery, bound, frozen, each.attempt, first_tried_at, batch.turns.get(enrollment.id))

@@ -16,6 +16,7 @@ from drumbeat.domain.person import normalize_email
 from drumbeat.mail.compose import ascii_address
 from drumbeat.mail.session import Security, Server
 from drumbeat.operations.healing import release
+from drumbeat.operations.pacing import give_anew
 from drumbeat.store import accounts, events, inboxes, installation, lanes, mailboxes
 from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox
@@ -33,6 +34,9 @@ _CHANGEABLE = (
     "sealed_password",
     "connections",
 )
+USUAL_SPACING = 3  # seconds: providers take some thirty letters a minute
+LONGEST_SPACING = 86_400
+MOST_LETTERS = 1_000_000
 _LONGEST_WAIT = timedelta(hours=1)
 _LONGEST_COUNT = 10
 # What another mailbox may cure: none was there or it was off, or the one before was held.
@@ -101,6 +105,7 @@ def _checked(vault: Vault, account_id: int, settings: MailboxSettings) -> Stored
         connections=settings.connections,
         is_catcher=settings.is_catcher,
         is_active=True,
+        spacing=0 if settings.is_catcher else USUAL_SPACING,
     )
 
 
@@ -198,6 +203,34 @@ def _settings_of(vault: Vault, mailbox: StoredMailbox, changes: Mapping[str, Any
         password=vault.open(mailbox.sealed_password) if kept and mailbox.sealed_password else None,
         connections=mailbox.connections,
     )
+
+
+def limit_mailbox(
+    tx: Tx, account_id: int, mailbox_id: int, changes: Mapping[str, int | None], *, actor_id: int | None = None
+) -> StoredMailbox:
+    """Limit how quickly a mailbox sends; whoever waits for a turn at it is given a new one.
+
+    `changes` are per_day, per_hour, ramp_from (letters, None for no limit) and spacing (seconds). With ramp_from so
+    many letters leave today, and a fifth more each day.
+    """
+    for name in changes.keys() & {"per_day", "per_hour", "ramp_from"}:
+        letters = changes[name]
+        if letters is not None and not 1 <= letters <= MOST_LETTERS:
+            raise IncorrectValue(f"It is a number of letters from 1 to {MOST_LETTERS:,}, or none.", field=name)
+    if not 0 <= (changes.get("spacing") or 0) <= LONGEST_SPACING:
+        raise IncorrectValue(f"It is a number of seconds from 0 to {LONGEST_SPACING:,}.", field="spacing")
+    before = standing(tx, account_id, mailbox_id)
+    after = replace(before, **changes)  # type: ignore[arg-type]
+    if after.ramp_from != before.ramp_from:
+        after = replace(after, ramp_since=tx.now if after.ramp_from else None)
+    if after != before:
+        mailboxes.save_limits(tx, after)
+        told = sorted(name for name in changes if getattr(after, name) != getattr(before, name))
+        events.journal(
+            tx, account_id, "mailbox_limited", subject="mailbox", subject_id=mailbox_id, actor_id=actor_id, changed=told
+        )
+        give_anew(tx, account_id, mailbox_id)
+    return mailboxes.get(tx, account_id, mailbox_id)
 
 
 def remove_mailbox(tx: Tx, account_id: int, mailbox_id: int, *, actor_id: int | None = None) -> list[User]:

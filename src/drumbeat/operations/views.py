@@ -12,6 +12,7 @@ from drumbeat.domain.sequence import Unsubscribing
 from drumbeat.domain.task import Task
 from drumbeat.domain.timeline import Circumstances, Hold, Stage, explain, timeline
 from drumbeat.operations.dispatch import state_of
+from drumbeat.operations.pacing import allowance_of
 from drumbeat.store import accounts, actions, mailboxes, received, sequences, tasks, unsubscribes
 from drumbeat.store.stamps import from_stamp
 from drumbeat.store.transaction import Snapshot
@@ -85,13 +86,15 @@ def why(snapshot: Snapshot, account_id: int, enrollment: Enrollment) -> Hold | N
     address = subject.address_hash
     undeliverable = unsubscribes.undeliverable_among(snapshot, account_id, [address] if address else [])
     away = received.away_among(snapshot, account_id, [address] if address else [], snapshot.now)
+    account = accounts.get_account(snapshot, account_id)
     around = Circumstances(
-        account=accounts.get_account(snapshot, account_id),
+        account=account,
         actor=actor,
         mailbox=state_of(mailbox),
         paused_at=sequence.paused_at,
         undeliverable=undeliverable.get(address) if address else None,
         away_until=away[address].until if address in away else None,
+        allowance=allowance_of(snapshot, account),
     )
     return explain(enrollment, around, snapshot.now)
 

@@ -87,6 +87,7 @@ def save_account(tx: Tx, account: Account) -> None:
         sequences_enabled=account.sequences_enabled,
         unknown_means=account.unknown_means.value,
         agents_see=account.agents_see.value,
+        monthly_allowance=account.monthly_allowance,
         now=to_stamp(tx.now),
     )
 
@@ -100,12 +101,16 @@ def _account(row: Record) -> Account:
         sequences_enabled=bool(row.sequences_enabled),
         unknown_means=UnknownMeans(row.unknown_means),
         agents_see=AgentsSee(row.agents_see),
+        monthly_allowance=row.monthly_allowance,
         created_at=from_stamp(row.created_at),
         updated_at=from_stamp(row.updated_at),
     )
 
 
-_ACCOUNT = "id, name, time_zone, postal_address, sequences_enabled, unknown_means, agents_see, created_at, updated_at"
+_ACCOUNT = (
+    "id, name, time_zone, postal_address, sequences_enabled, unknown_means, agents_see, created_at, updated_at, "
+    "monthly_allowance"
+)
 _ADD_ACCOUNT = Statement(f"""
     INSERT INTO accounts (id, name, time_zone, postal_address, created_at, updated_at)
     VALUES ((SELECT coalesce(max(id), 0) + 1 FROM accounts), :name, :time_zone, :postal_address, :now, :now)
@@ -118,7 +123,7 @@ _LIST_ACCOUNTS = Statement(f"SELECT {_ACCOUNT} FROM accounts ORDER BY id")
 _SAVE_ACCOUNT = Statement("""
     UPDATE accounts SET name = :name, time_zone = :time_zone, postal_address = :postal_address,
         sequences_enabled = :sequences_enabled, unknown_means = :unknown_means,
-        agents_see = :agents_see, updated_at = :now
+        agents_see = :agents_see, monthly_allowance = :monthly_allowance, updated_at = :now
     WHERE id = :account_id
 """)
 

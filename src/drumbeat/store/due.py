@@ -13,23 +13,27 @@ from drumbeat.store.transaction import Snapshot, Tx
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An enrollment whose instant has come; `attempt` counts the tries of its present step."""
+    """An enrollment whose instant has come; `attempt` counts the tries of its present step. With `came_due_at`
+    the instant is the turn that its mailbox's limits gave it."""
 
     enrollment_id: int
     due_at: datetime
     attempt: int
     first_tried_at: datetime | None
+    came_due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """When and in which lane an enrollment is looked at next (None: something else must happen first)."""
+    """When and in which lane an enrollment is looked at next (None: something else must happen first); with
+    `came_due_at` that is the turn that its mailbox's limits gave it."""
 
     enrollment_id: int
     lane_id: int
     due_at: datetime | None
     attempt: int = 0
     first_tried_at: datetime | None = None
+    came_due_at: datetime | None = None
 
 
 def claim(tx: Tx, account_id: int, lane_id: int, *, limit: int, token: str, lease_until: datetime) -> list[Due]:
@@ -46,14 +50,21 @@ def claim(tx: Tx, account_id: int, lane_id: int, *, limit: int, token: str, leas
         token=token,
         lease_until=to_stamp(lease_until),
     )
-    found = [Due(row[0], from_stamp(row[1]), row[2], instant_or_none(row[3])) for row in rows]
+    found = [Due(row[0], from_stamp(row[1]), row[2], instant_or_none(row[3]), instant_or_none(row[4])) for row in rows]
     return sorted(found, key=lambda each: (each.due_at, each.enrollment_id))
 
 
 def plan(tx: Tx, account_id: int, waiting: Sequence[Waiting]) -> None:
     """Store when enrollments are looked at next; a lease on them ends."""
     rows = [
-        (w.enrollment_id, w.lane_id, stamp_or_none(w.due_at), w.attempt, stamp_or_none(w.first_tried_at))
+        (
+            w.enrollment_id,
+            w.lane_id,
+            stamp_or_none(w.due_at),
+            w.attempt,
+            stamp_or_none(w.first_tried_at),
+            stamp_or_none(w.came_due_at),
+        )
         for w in waiting
     ]
     tx.run(_PLAN, account_id=account_id, planned=rows)
@@ -67,6 +78,22 @@ def remove(tx: Tx, account_id: int, enrollment_ids: Sequence[int]) -> None:
 def release(tx: Tx, account_id: int, enrollment_ids: Sequence[int]) -> None:
     """End the leases on these enrollments and leave their instants as they are."""
     tx.run(_RELEASE, account_id=account_id, released=[[id] for id in enrollment_ids])
+
+
+def missed_turn(snapshot: Snapshot, account_id: int, lane_id: int, before: datetime) -> bool:
+    """Whether somebody in the lane had a turn before this and did not take it."""
+    parameters = {"account_id": account_id, "lane_id": lane_id, "before": to_stamp(before)}
+    return snapshot.first(_MISSED, **parameters) is not None
+
+
+def forget_turns(tx: Tx, account_id: int, lane_id: int) -> None:
+    """Let everybody in the lane who waits for a turn be due since they were."""
+    tx.run(_FORGET_TURNS, account_id=account_id, lane_id=lane_id)
+
+
+def forget_turns_of(tx: Tx, account_id: int, enrollment_ids: Sequence[int]) -> None:
+    """Let these be due since they were, whatever turn they had."""
+    tx.run(_FORGET_TURNS_OF, account_id=account_id, sought=[[id] for id in enrollment_ids])
 
 
 def renew(tx: Tx, account_id: int, enrollment_ids: Sequence[int], token: str, lease_until: datetime) -> None:
@@ -98,13 +125,15 @@ CLAIM = Statement("""
         WHERE account_id = :account_id AND lane_id = :lane_id AND due_at IS NOT NULL AND due_at <= :now
             AND lease_until IS NULL
         ORDER BY due_at, enrollment_id LIMIT :limit {skip locked} :in}
-    RETURNING enrollment_id, due_at, attempt, first_tried_at
+    RETURNING enrollment_id, due_at, attempt, first_tried_at, came_due_at
 """)
-_PLAN = Statement("""
+_PLANNED = "enrollment_id int, lane_id int, due_at bigint, attempt int, first_tried_at bigint, came_due_at bigint"
+_PLAN = Statement(f"""
     UPDATE due SET lane_id = planned.lane_id, due_at = planned.due_at, attempt = planned.attempt,
-        first_tried_at = planned.first_tried_at, lease_until = NULL, lease_token = NULL
-    FROM {planned: enrollment_id int, lane_id int, due_at bigint, attempt int, first_tried_at bigint} AS planned
-    WHERE due.account_id = :account_id AND {key: due.enrollment_id = planned.enrollment_id}
+        first_tried_at = planned.first_tried_at, came_due_at = planned.came_due_at,
+        lease_until = NULL, lease_token = NULL
+    FROM {{planned: {_PLANNED}}} AS planned
+    WHERE due.account_id = :account_id AND {{key: due.enrollment_id = planned.enrollment_id}}
 """)
 _REMOVE = Statement("""
     DELETE FROM due WHERE account_id = :account_id
@@ -113,6 +142,19 @@ _REMOVE = Statement("""
 _RELEASE = Statement("""
     UPDATE due SET lease_until = NULL, lease_token = NULL WHERE account_id = :account_id
         AND enrollment_id {in: SELECT id FROM {released: id int} AS released :in}
+""")
+_MISSED = Statement("""
+    SELECT 1 FROM due WHERE account_id = :account_id AND lane_id = :lane_id AND due_at < :before
+        AND came_due_at IS NOT NULL AND lease_until IS NULL LIMIT 1
+""")
+_FORGET_TURNS = Statement("""
+    UPDATE due SET due_at = came_due_at, came_due_at = NULL
+    WHERE account_id = :account_id AND lane_id = :lane_id AND came_due_at IS NOT NULL AND lease_until IS NULL
+        AND due_at IS NOT NULL
+""")
+_FORGET_TURNS_OF = Statement("""
+    UPDATE due SET due_at = came_due_at, came_due_at = NULL WHERE account_id = :account_id
+        AND enrollment_id {in: SELECT id FROM {sought: id int} AS sought :in} AND came_due_at IS NOT NULL
 """)
 _RENEW = Statement("""
     UPDATE due SET lease_until = :lease_until

@@ -221,6 +221,7 @@ def _enrollment(row: Record, plan: Plan) -> Enrollment:
         due_at=instant_or_none(row[28]),
         continues_id=row[29],
         continued_by_id=row[30],
+        has_turn=row[31] is not None,
     )
 
 
@@ -296,7 +297,7 @@ _COLUMNS = """
     e.runs_sequence_id, e.version, e.variant, e.mailbox_id, e.zone, e.recipient_zone, e.state, e.position,
     e.status, e.anchor_at, e.ready_at, e.failure_reason, e.failure_detail, e.in_doubt, e.task_id,
     e.finished_at, e.finished_reason, e.finished_actor_id, e.revision, e.created_at, e.updated_at, d.due_at,
-    e.continues_id, e.continued_by_id,
+    e.continues_id, e.continued_by_id, d.came_due_at,
     coalesce(u.time_zone, a.time_zone) AS task_zone
 """
 _AROUND = """

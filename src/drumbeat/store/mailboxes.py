@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from drumbeat.domain.errors import NotFound
+from drumbeat.domain.limits import Pace
 from drumbeat.store import lanes
 from drumbeat.store.accounts import take_ids
 from drumbeat.store.stamps import instant_or_none, stamp_or_none, to_stamp
@@ -37,6 +38,21 @@ class StoredMailbox:
     hold_detail: str | None = None
     hold_count: int = 0
     is_removed: bool = False
+    per_day: int | None = None
+    per_hour: int | None = None
+    spacing: int = 0  # seconds
+    ramp_from: int | None = None
+    ramp_since: datetime | None = None
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether it has limits of its own."""
+        return bool(self.per_day or self.per_hour or self.spacing or self.ramp_from)
+
+    def pace(self, zone: str) -> Pace:
+        """Its limits, by the hours and days of this zone."""
+        spacing = timedelta(seconds=self.spacing)
+        return Pace(zone, self.per_day, self.per_hour, spacing, self.ramp_from, self.ramp_since)
 
     @property
     def is_free(self) -> bool:
@@ -73,6 +89,12 @@ def save_settings(tx: Tx, mailbox: StoredMailbox) -> None:
     """Store how a locked mailbox sends, and nothing of its hold."""
     given = _parameters(mailbox)
     tx.run(_SAVE_SETTINGS, **{name: given[name] for name in ("account_id", "id", *_SETTINGS)}, now=to_stamp(tx.now))
+
+
+def save_limits(tx: Tx, mailbox: StoredMailbox) -> None:
+    """Store how quickly a locked mailbox may send."""
+    given = _parameters(mailbox)
+    tx.run(_SAVE_LIMITS, **{name: given[name] for name in ("account_id", "id", *_LIMITS)}, now=to_stamp(tx.now))
 
 
 def remove(tx: Tx, account_id: int, id: int) -> None:
@@ -139,6 +161,11 @@ def _parameters(mailbox: StoredMailbox) -> dict[str, Any]:
         "hold_reason": mailbox.hold_reason,
         "hold_detail": mailbox.hold_detail,
         "hold_count": mailbox.hold_count,
+        "per_day": mailbox.per_day,
+        "per_hour": mailbox.per_hour,
+        "spacing": mailbox.spacing,
+        "ramp_from": mailbox.ramp_from,
+        "ramp_since": stamp_or_none(mailbox.ramp_since),
     }
 
 
@@ -163,12 +190,18 @@ def _mailbox(row: Record) -> StoredMailbox:
         hold_detail=row.hold_detail,
         hold_count=row.hold_count,
         is_removed=row.removed_at is not None,
+        per_day=row.per_day,
+        per_hour=row.per_hour,
+        spacing=row.spacing,
+        ramp_from=row.ramp_from,
+        ramp_since=instant_or_none(row.ramp_since),
     )
 
 
 _COLUMNS = (
     "account_id, id, name, sender_name, sender_email, host, port, security, username, password, connections, "
-    "is_catcher, status, held_since, held_until, hold_reason, hold_detail, hold_count"
+    "is_catcher, status, held_since, held_until, hold_reason, hold_detail, hold_count, "
+    "per_day, per_hour, spacing, ramp_from, ramp_since"
 )
 _ADD = Statement(f"""
     INSERT INTO mailboxes ({_COLUMNS}, created_at, updated_at)
@@ -192,6 +225,11 @@ _SETTINGS = (
 )
 _SAVE_SETTINGS = Statement(f"""
     UPDATE mailboxes SET {", ".join(f"{name} = :{name}" for name in _SETTINGS)}, updated_at = :now
+    WHERE account_id = :account_id AND id = :id
+""")
+_LIMITS = ("per_day", "per_hour", "spacing", "ramp_from", "ramp_since")
+_SAVE_LIMITS = Statement(f"""
+    UPDATE mailboxes SET {", ".join(f"{name} = :{name}" for name in _LIMITS)}, updated_at = :now
     WHERE account_id = :account_id AND id = :id
 """)
 _REMOVE = Statement("""

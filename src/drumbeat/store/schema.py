@@ -103,6 +103,7 @@ accounts = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("agents_see", Text, nullable=False, server_default="all"),
+    Column("monthly_allowance", Integer),  # letters; null: any number
     one_of("unknown_means", "ask", "sent"),
 )
 
@@ -227,8 +228,33 @@ mailboxes = tenant_table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("removed_at", BigInteger),  # letters that left are still known by it
+    Column("per_day", Integer),  # its own limits; null: none
+    Column("per_hour", Integer),
+    Column("spacing", Integer, nullable=False, server_default="0"),  # seconds between two letters
+    Column("ramp_from", Integer),  # letters on the day of ramp_since, more each day
+    Column("ramp_since", BigInteger),
     one_of("security", "none", "starttls", "tls"),
     one_of("status", "active", "off"),
+)
+
+# The hours of mailboxes with limits: turns given to letters that still wait for them, and letters sent.
+turns = tenant_table(
+    "turns",
+    Column("mailbox_id", Integer, nullable=False),
+    Column("hour", BigInteger, nullable=False),
+    Column("given", Integer, nullable=False),
+    Column("sent", Integer, nullable=False),
+    Column("last_at", BigInteger),
+    belongs_to("mailboxes", "mailbox_id"),
+    key=("mailbox_id", "hour"),
+)
+
+# What accounts with an allowance have sent in a month (yyyymm, where the account is).
+allowances = tenant_table(
+    "allowances",
+    Column("month", Integer, nullable=False),
+    Column("sent", Integer, nullable=False),
+    key=("month",),
 )
 
 # How a mailbox hears: its IMAP server, and how far it was read. Apart from the mailbox's row, which every letter locks.
@@ -625,6 +651,7 @@ due = tenant_table(
     Column("lease_token", Text),
     Column("attempt", SmallInteger, nullable=False, server_default="0"),
     Column("first_tried_at", BigInteger),
+    Column("came_due_at", BigInteger),  # set while due_at is the turn that its mailbox's limits gave it
     key=("enrollment_id",),
     hot=True,
     beside_enrollment=True,

@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 import structlog
 
 from drumbeat.domain.errors import Unavailable
+from drumbeat.operations.allowances import renew
 from drumbeat.operations.doubts import reap
 from drumbeat.operations.sequences import carry_replan
 from drumbeat.operations.transfer import carry_import
-from drumbeat.store import deliveries, events, imports, kept_answers, replans, sign_in_attempts
+from drumbeat.store import deliveries, events, imports, kept_answers, replans, sign_in_attempts, turns
 from drumbeat.wiring import World
 
 REAP_EVERY = timedelta(seconds=1)
+RENEW_EVERY = timedelta(minutes=1)
 FORGET_EVERY = timedelta(minutes=1)
 _FORGOTTEN_AT_ONCE = 500
 _REAPED_AT_ONCE = 100
@@ -29,11 +31,15 @@ class Tending:
     def __init__(self, world: World) -> None:
         self._world = world
         self._reaped_at: datetime | None = None
+        self._renewed_at: datetime | None = None
         self._forgot_at: datetime | None = None
 
     def step(self) -> bool:
         """One step of each; False if there was nothing to do."""
-        done = [self._tended(part) for part in (self._reap, self._replan, self._count, self._import, self._forget)]
+        done = [
+            self._tended(part)
+            for part in (self._reap, self._replan, self._count, self._import, self._renew, self._forget)
+        ]
         return any(done)
 
     def _tended(self, part: Callable[[], bool]) -> bool:
@@ -77,6 +83,16 @@ class Tending:
             return False
         self._world.database.transact(lambda tx: carry_import(tx, self._world.hash_key, job.account_id, job.id))
         return True
+
+    def _renew(self) -> bool:
+        """Let what waited for another month's allowance go on."""
+        with self._world.database.read() as snapshot:
+            if _is_within(RENEW_EVERY, self._renewed_at, snapshot.now):
+                return False
+            self._renewed_at = snapshot.now
+            over = turns.accounts_over(snapshot)
+        released = [self._world.database.transact(lambda tx, id=id: renew(tx, id)) for id in over]  # type: ignore[misc]
+        return any(released)
 
     def _forget(self) -> bool:
         """Delete attempts to sign in that count no more, and a batch of kept answers that are given no more: at once

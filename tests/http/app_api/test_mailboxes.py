@@ -225,3 +225,27 @@ def test_a_removed_mailbox_hears_no_more(owner: Browser, sink: Sink, world: Worl
 def test_nothing_comes_back_to_the_catcher(owner: Browser, cast: Cast) -> None:
     path = f"/api/mailboxes/{cast.us.seller.mailbox_id}/inbox"
     assert details(owner("PUT", path, {"host": "imap.tea.example", **LOGIN}))["field"] == "mailbox"
+
+
+def test_a_new_mailbox_leaves_some_time_between_letters_and_takes_other_limits(owner: Browser, sink: Sink) -> None:
+    path = f"/api/mailboxes/{owner('POST', '/api/mailboxes', settings(sink)).json()['data']['id']}"
+    shown = owner("GET", path).json()["data"]
+    assert [shown[name] for name in ("perDay", "perHour", "spacing", "rampFrom")] == [None, None, 3, None]
+    limits = {"perDay": 400, "perHour": 40, "spacing": 0, "rampFrom": 20}
+    assert owner("PUT", path, limits).json()["data"] == shown | limits
+    assert owner("PUT", path, {"perDay": None, "rampFrom": None}).json()["data"]["perDay"] is None
+    assert owner("GET", path).json()["data"]["perHour"] == 40
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("perDay", 0), ("perHour", 1.5), ("spacing", -1), ("rampFrom", "5")])
+def test_a_limit_that_is_none_is_named(owner: Browser, sink: Sink, name: str, wrong: Any) -> None:
+    path = f"/api/mailboxes/{owner('POST', '/api/mailboxes', settings(sink)).json()['data']['id']}"
+    assert details(owner("PUT", path, {name: wrong}))["field"] == name
+
+
+def test_an_account_has_an_allowance_and_says_what_was_sent(owner: Browser) -> None:
+    shown = owner("PUT", "/api/account", {"monthlyAllowance": 500}).json()["data"]
+    assert (shown["monthlyAllowance"], shown["sentThisMonth"]) == (500, 0)
+    assert details(owner("PUT", "/api/account", {"monthlyAllowance": -1}))["field"] == "monthlyAllowance"
+    shown = owner("PUT", "/api/account", {"monthlyAllowance": None}).json()["data"]
+    assert (shown["monthlyAllowance"], shown["sentThisMonth"]) == (None, None)

@@ -8,8 +8,9 @@ from litestar.params import FromPath, RawBody
 
 from drumbeat.domain.account import Role
 from drumbeat.http.app_api.admission import admit_writing
-from drumbeat.http.app_api.mailboxes import MAILBOX_EXAMPLE, Port, ShownMailbox, read_back
+from drumbeat.http.app_api.mailboxes import Port
 from drumbeat.http.app_api.shapes import One, nothing, reply
+from drumbeat.http.app_api.shown_mailboxes import MAILBOX_EXAMPLE, ShownMailbox, read_back
 from drumbeat.http.decoding import BodyReader, Name
 from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, parts_of

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
 from litestar import Response, delete, post, put
 from litestar.params import FromPath, RawBody
 from msgspec import UNSET, UnsetType
 
-from drumbeat.domain.account import Role, User
-from drumbeat.domain.errors import MasterKeyWrong, NotFound
-from drumbeat.http.app_api.admission import Member, admit_member, admit_writing
-from drumbeat.http.app_api.shapes import Many, One, fields_named, nothing, reply, reply_all, stamp
+from drumbeat.domain.account import Role
+from drumbeat.domain.errors import MasterKeyWrong
+from drumbeat.http.app_api.admission import admit_member, admit_writing
+from drumbeat.http.app_api.shapes import Many, One, fields_named, nothing, reply, reply_all
+from drumbeat.http.app_api.shown_mailboxes import (
+    MAILBOX_EXAMPLE,
+    MAILBOX_SHOWN,
+    ShownMailbox,
+    read_back,
+    shown_mailbox,
+    standing_mailbox,
+)
 from drumbeat.http.decoding import BodyReader, Email, Id, Name, struct_changes
 from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, parts_of, readable
@@ -22,21 +30,24 @@ from drumbeat.mail.session import Security, check
 from drumbeat.operations.accounts import active_user
 from drumbeat.operations.inboxes import trouble_of_inbox
 from drumbeat.operations.mailboxes import (
+    LONGEST_SPACING,
+    MOST_LETTERS,
     MailboxSettings,
     add_mailbox,
     change_mailbox,
     lift_hold,
+    limit_mailbox,
     remove_mailbox,
     server_of,
     switch_mailbox,
 )
 from drumbeat.store import accounts, inboxes, mailboxes
-from drumbeat.store.inboxes import Inbox
-from drumbeat.store.mailboxes import StoredMailbox
-from drumbeat.store.transaction import Snapshot, Tx
+from drumbeat.store.transaction import Tx
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 _Connections = Annotated[int, msgspec.Meta(ge=1, le=50)]
+_Letters = Annotated[int, msgspec.Meta(ge=1, le=MOST_LETTERS)]
+_Seconds = Annotated[int, msgspec.Meta(ge=0, le=LONGEST_SPACING)]
 
 
 class AddingMailbox(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
@@ -55,7 +66,11 @@ class AddingMailbox(msgspec.Struct, rename="camel", forbid_unknown_fields=True, 
 
 
 class ChangingMailbox(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """What is left out stays; username null sends without a login. `active` switches it off and on."""
+    """What is left out stays; username null sends without a login. `active` switches it off and on.
+
+    Its own limits: letters a day and an hour of the account's zone (null: any number), spacing, the seconds between two
+    letters, and rampFrom, a slow start: so many letters today, and a fifth more each day.
+    """
 
     host: Name | UnsetType = UNSET
     sender_email: Email | UnsetType = UNSET
@@ -66,48 +81,11 @@ class ChangingMailbox(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     username: Name | UnsetType | None = UNSET
     password: Name | UnsetType = UNSET
     connections: _Connections | UnsetType = UNSET
+    per_day: _Letters | UnsetType | None = UNSET
+    per_hour: _Letters | UnsetType | None = UNSET
+    spacing: _Seconds | UnsetType = UNSET
+    ramp_from: _Letters | UnsetType | None = UNSET
     active: bool | UnsetType = UNSET
-
-
-class ShownInbox(msgspec.Struct, rename="camel", frozen=True):
-    """Where what comes back is read, until when it was read, and what is in the way."""
-
-    host: str
-    port: int
-    security: Security
-    username: str | None
-    heard_at: str | None
-    trouble: str | None
-    look_at: str | None
-
-
-class MailboxHold(msgspec.Struct, rename="camel", frozen=True):
-    """Why nothing leaves through it: with a reason its letters block, without one they wait. `until` is the next
-    test; null: a person must act."""
-
-    since: str | None
-    until: str | None
-    reason: str | None
-    detail: str | None
-
-
-class ShownMailbox(msgspec.Struct, rename="camel", frozen=True):
-    """A mailbox without its password; a catcher delivers nothing."""
-
-    id: int
-    name: str
-    sender_name: str
-    sender_email: str
-    host: str
-    port: int
-    security: Security
-    username: str | None
-    connections: int
-    catcher: bool
-    active: bool
-    user_ids: list[int]
-    hold: MailboxHold | None
-    inbox: ShownInbox | None
 
 
 class MailboxTest(msgspec.Struct, rename="camel", frozen=True):
@@ -125,38 +103,15 @@ class LiftedHold(msgspec.Struct, rename="camel", frozen=True):
     released: int
 
 
-_MAILBOX: dict[str, Any] = {
-    "id": 1,
-    "name": "Olive",
-    "senderName": "Olive Owner",
-    "senderEmail": "olive@tea.example",
-    "host": "smtp.tea.example",
-    "port": 587,
-    "security": "starttls",
-    "username": "olive",
-    "connections": 4,
-    "catcher": False,
-    "active": True,
-    "userIds": [1],
-    "hold": None,
-    "inbox": {
-        "host": "imap.tea.example",
-        "port": 993,
-        "security": "tls",
-        "username": None,
-        "heardAt": "2026-03-03T12:00:00Z",
-        "trouble": None,
-        "lookAt": "2026-03-03T12:01:00Z",
-    },
-}
-MAILBOX_EXAMPLE = {"data": _MAILBOX}
 _read_new = BodyReader(AddingMailbox)
 _read_changes = BodyReader(ChangingMailbox)
 
 
 @readable(
     "/mailboxes",
-    opt=described("List mailboxes", role=Role.AGENT, answer=Many[ShownMailbox], answer_example={"data": [_MAILBOX]}),
+    opt=described(
+        "List mailboxes", role=Role.AGENT, answer=Many[ShownMailbox], answer_example={"data": [MAILBOX_SHOWN]}
+    ),
 )
 def list_mailboxes(request: AnyRequest) -> Response[bytes]:
     """Every mailbox of the account by id, with the users who send with it."""
@@ -166,7 +121,7 @@ def list_mailboxes(request: AnyRequest) -> Response[bytes]:
         found = mailboxes.list_all(snapshot, member.account_id)
         users = accounts.list_users(snapshot, member.account_id)
         hearing = inboxes.list_all(snapshot, member.account_id)
-    return reply_all([_shown(each, users, hearing.get(each.id)) for each in found])
+    return reply_all([shown_mailbox(each, users, hearing.get(each.id)) for each in found])
 
 
 @readable(
@@ -257,6 +212,9 @@ def update_mailbox(request: AnyRequest, id: FromPath[str], body: RawBody) -> Res
     read_parameters(request)
     number, changes = read_id(id, "mailbox"), struct_changes(_read_changes(request, body))
     is_active = changes.pop("active", None)
+    limits: dict[str, int | None] = {
+        name: changes.pop(name) for name in ("per_day", "per_hour", "spacing", "ramp_from") if name in changes
+    }
     if changes.get("username", "") is None:
         changes["password"] = None
 
@@ -264,6 +222,8 @@ def update_mailbox(request: AnyRequest, id: FromPath[str], body: RawBody) -> Res
         account_id, by = member.account_id, member.user_id
         if changes:
             change_mailbox(tx, world.vault, account_id, number, changes, actor_id=by)
+        if limits:
+            limit_mailbox(tx, account_id, number, limits, actor_id=by)
         if is_active is not None:
             switch_mailbox(tx, account_id, number, on=is_active, actor_id=by)
         return read_back(tx, member, number)
@@ -306,7 +266,7 @@ def test_one(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
     with world.database.read() as snapshot:
         member = admit_member(snapshot, request, Role.ADMIN)
         read_parameters(request)
-        mailbox = _standing(snapshot, member, read_id(id, "mailbox"))
+        mailbox = standing_mailbox(snapshot, member, read_id(id, "mailbox"))
         inbox = inboxes.find(snapshot, member.account_id, mailbox.id)
     sending = _tried(lambda: check(server_of(world.vault, mailbox)).trouble)
     reading = _tried(lambda: trouble_of_inbox(world.vault, mailbox, inbox))
@@ -339,53 +299,6 @@ def lift_one(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
     number = read_id(id, "mailbox")
     released = parts_of(request).world.database.transact(lambda tx: lift_hold(tx, member.account_id, number))
     return reply(LiftedHold(released))
-
-
-def _standing(snapshot: Snapshot, member: Member, id: int) -> StoredMailbox:
-    mailbox = mailboxes.get(snapshot, member.account_id, id)
-    if mailbox.is_removed:
-        raise NotFound(f"There is no mailbox {id}.")
-    return mailbox
-
-
-def read_back(snapshot: Snapshot, member: Member, id: int) -> ShownMailbox:
-    """A mailbox as it is shown; NotFound also when it was removed."""
-    mailbox = _standing(snapshot, member, id)
-    users = accounts.list_users(snapshot, member.account_id)
-    return _shown(mailbox, users, inboxes.find(snapshot, member.account_id, id))
-
-
-def _shown(mailbox: StoredMailbox, users: Sequence[User], inbox: Inbox | None) -> ShownMailbox:
-    is_held = mailbox.hold_reason is not None or mailbox.held_until is not None
-    hold = MailboxHold(stamp(mailbox.held_since), stamp(mailbox.held_until), mailbox.hold_reason, mailbox.hold_detail)
-    return ShownMailbox(
-        id=mailbox.id,
-        name=mailbox.name,
-        sender_name=mailbox.sender_name,
-        sender_email=mailbox.sender_email,
-        host=mailbox.host,
-        port=mailbox.port,
-        security=Security(mailbox.security),
-        username=mailbox.username,
-        connections=mailbox.connections,
-        catcher=mailbox.is_catcher,
-        active=mailbox.is_active,
-        user_ids=[user.id for user in users if user.mailbox_id == mailbox.id],
-        hold=hold if is_held else None,
-        inbox=None if inbox is None else _shown_inbox(inbox),
-    )
-
-
-def _shown_inbox(inbox: Inbox) -> ShownInbox:
-    return ShownInbox(
-        host=inbox.host,
-        port=inbox.port,
-        security=Security(inbox.security),
-        username=inbox.username,
-        heard_at=stamp(inbox.heard_at),
-        trouble=inbox.trouble,
-        look_at=stamp(inbox.look_at),
-    )
 
 
 handlers = [
