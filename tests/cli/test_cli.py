@@ -428,3 +428,24 @@ def test_an_import_says_what_is_wrong_before_anything_is_written(tea: Run, tmp_p
     refused(tea("import", "--resume", "1"), "There is no import 1.")
     assert tea("import").exit_code == 2
     assert tea("import", str(file), "--resume", "1").exit_code == 2
+
+
+def test_addresses_are_suppressed_by_hand_and_from_a_file_and_lifted(tea: Run, tmp_path: Path) -> None:
+    added = fine(tea("suppression", "add", "ada@tea.example"))
+    assert added == "Suppressed 1 addresses, 0 were before; 0 enrollments finished.\n"
+    assert fine(tea("suppression", "check", "ADA@tea.example")) == "ADA@tea.example is suppressed.\n"
+    file = tmp_path / "stop.csv"
+    file.write_text("email\nada@tea.example\nbob@tea.example\nnobody\n")
+    taken = fine(tea("suppression", "import", str(file)))
+    assert taken.splitlines() == [
+        "Suppressed 1 addresses, 1 were before; 0 enrollments finished.",
+        "No address, left out: nobody",
+    ]
+    to = tmp_path / "out.csv"
+    assert fine(tea("suppression", "export", str(to))) == f"Wrote the suppressed addresses to {to}.\n"
+    assert len(to.read_text("utf-8-sig").splitlines()) == 3
+    assert fine(tea("suppression", "lift", "ada@tea.example")) == "ada@tea.example may be written to again.\n"
+    assert fine(tea("suppression", "lift", "ada@tea.example")) == "ada@tea.example was not suppressed.\n"
+    assert fine(tea("suppression", "check", "ada@tea.example")) == "ada@tea.example is not suppressed.\n"
+    assert "suppressed" in fine(tea("suppression", "export"))
+    refused(tea("suppression", "add", "nobody"), "email: ")

@@ -9,7 +9,20 @@ import typer
 from typer.core import TyperGroup
 
 import drumbeat
-from drumbeat.cli import accounts, clocks, doctor, files, imports, inbound, mailboxes, running, status, tasks, users
+from drumbeat.cli import (
+    accounts,
+    clocks,
+    doctor,
+    files,
+    imports,
+    inbound,
+    mailboxes,
+    running,
+    status,
+    suppressions,
+    tasks,
+    users,
+)
 from drumbeat.cli.terminal import complain, say
 from drumbeat.domain.errors import DrumbeatError
 
@@ -52,6 +65,7 @@ app.add_typer(users.user_app, name="user")
 app.add_typer(users.key_app, name="key")
 app.add_typer(mailboxes.app, name="mailbox")
 app.add_typer(inbound.app, name="inbound")
+app.add_typer(suppressions.app, name="suppression")
 app.add_typer(status.unknown_app, name="unknown")
 app.add_typer(tasks.app, name="task")
 app.add_typer(clocks.app, name="clock")

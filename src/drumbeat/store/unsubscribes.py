@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from drumbeat.domain.unsubscribe import Suppression
-from drumbeat.store.stamps import to_stamp
+from drumbeat.store.stamps import from_stamp, to_stamp
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Snapshot, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """An address key nothing is sent to, and the address, if the account still knows anybody who has it."""
+
+    address_hash: str
+    email: str | None
+    cause: Suppression
+    evidence: str
+    created_at: datetime
 
 
 def suppress(tx: Tx, account_id: int, address_hash: str, cause: Suppression, evidence: str) -> bool:
@@ -23,6 +36,17 @@ def suppress(tx: Tx, account_id: int, address_hash: str, cause: Suppression, evi
         )
         > 0
     )
+
+
+def lift(tx: Tx, account_id: int, address_hash: str) -> bool:
+    """Let this address key be written to again; False if it was not suppressed."""
+    return tx.count_changed(_LIFT, account_id=account_id, address_hash=address_hash) > 0
+
+
+def list_suppressed(snapshot: Snapshot, account_id: int, after: str, limit: int) -> list[Suppressed]:
+    """Suppressed address keys behind this one, in order."""
+    rows = snapshot.all(_LIST, account_id=account_id, after=after, limit=limit)
+    return [Suppressed(row[0], row[1], Suppression(row[2]), row[3] or "", from_stamp(row[4])) for row in rows]
 
 
 def is_suppressed(snapshot: Snapshot, account_id: int, address_hash: str) -> bool:
@@ -56,6 +80,14 @@ _SUPPRESS = Statement("""
     INSERT INTO suppressions (account_id, address_hash, cause, evidence, created_at)
     VALUES (:account_id, :address_hash, :cause, :evidence, :now)
     ON CONFLICT (account_id, address_hash) DO NOTHING
+""")
+_LIFT = Statement("DELETE FROM suppressions WHERE account_id = :account_id AND address_hash = :address_hash")
+_LIST = Statement("""
+    SELECT s.address_hash, (
+            SELECT min(p.email) FROM people p WHERE p.account_id = :account_id AND p.address_hash = s.address_hash
+        ) AS email, s.cause, s.evidence, s.created_at
+    FROM suppressions s WHERE s.account_id = :account_id AND s.address_hash > :after
+    ORDER BY s.address_hash LIMIT :limit
 """)
 _SUPPRESSED = Statement("""
     SELECT s.address_hash FROM {sought: address_hash text} AS sought

@@ -16,12 +16,12 @@ from drumbeat.domain.account import Role
 from drumbeat.domain.errors import IncorrectValue, MalformedBody, MalformedParameter
 from drumbeat.domain.person import PersonKind
 from drumbeat.http.app_api.admission import admit_member, admit_writing
+from drumbeat.http.app_api.downloads import CSV, streamed, written
 from drumbeat.http.app_api.shapes import Many, One, reply, reply_all, stamp
 from drumbeat.http.decoding import BodyReader, Name
 from drumbeat.http.openapi import BINARY, Parameter, choice, described
 from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import read_id, read_parameters, text, word
-from drumbeat.operations.spreadsheets import write_csv
 from drumbeat.operations.transfer import (
     Upload,
     cancel_import,
@@ -31,14 +31,12 @@ from drumbeat.operations.transfer import (
     start_import,
 )
 from drumbeat.store import imports
-from drumbeat.store.database import Database
 from drumbeat.store.imports import Existing, Import, ImportStatus
 from drumbeat.store.transaction import Snapshot, Tx
 
 LARGEST_FILE = 100_000_000
 _LISTED = 100
 _SAMPLE = 5
-_CSV = "text/csv"
 
 
 class ChangingImport(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -201,7 +199,7 @@ def change_import(request: AnyRequest, id: FromPath[str], body: RawBody) -> Resp
 
 @readable(
     "/imports/{id:str}/rejected",
-    opt=described("Download the rows that were left out", role=Role.AGENT, answer=_CSV, refusals=(404,)),
+    opt=described("Download the rows that were left out", role=Role.AGENT, answer=CSV, refusals=(404,)),
 )
 def download_rejected(request: AnyRequest, id: FromPath[str]) -> Stream:
     """CSV: which row, why, and the row as it was: mend it there, and upload it."""
@@ -210,12 +208,12 @@ def download_rejected(request: AnyRequest, id: FromPath[str]) -> Stream:
         member = admit_member(snapshot, request)
         read_parameters(request)
         job = imports.get(snapshot, member.account_id, read_id(id, "import"), seen_by=member.seen_by)
-    return _streamed(_written(database, lambda snapshot: rejected_table(snapshot, job)), f"rejected-{job.id}.csv")
+    return streamed(written(database, lambda snapshot: rejected_table(snapshot, job)), f"rejected-{job.id}.csv")
 
 
 @readable(
     "/people.csv",
-    opt=described("Export people as CSV", role=Role.AGENT, parameters=(_KIND,), answer=_CSV),
+    opt=described("Export people as CSV", role=Role.AGENT, parameters=(_KIND,), answer=CSV),
 )
 def export_csv(request: AnyRequest) -> Stream:
     """All people of a kind that one sees, with their custom fields. No cell is taken for a formula by a spreadsheet."""
@@ -227,17 +225,7 @@ def export_csv(request: AnyRequest) -> Stream:
     def rows(snapshot: Snapshot) -> Iterator[list[str]]:
         return people_table(snapshot, member.account_id, kind, seen_by=member.seen_by)
 
-    return _streamed(_written(database, rows), f"{kind}s.csv")
-
-
-def _written(database: Database, rows: Any) -> Iterator[bytes]:
-    with database.read() as snapshot:
-        yield from write_csv(rows(snapshot))
-
-
-def _streamed(content: Iterator[bytes], name: str) -> Stream:
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Stream(content, media_type=f"{_CSV}; charset=utf-8", headers=headers)
+    return streamed(written(database, rows), f"{kind}s.csv")
 
 
 def _shown(job: Import) -> ShownImport:

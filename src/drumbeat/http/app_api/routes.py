@@ -21,6 +21,7 @@ from drumbeat.http.app_api import (
     sequences,
     session,
     status,
+    suppressions,
     tasks,
     templates,
     users,
@@ -32,5 +33,5 @@ def router() -> Router:
     """The routes under /api for a browser that is signed in."""
     who = (session, passwords, account, users, keys, mailboxes, inboxes)
     what = (calendars, templates, sequences, versions, executing, files)
-    work = (imports, people, tasks, enrollments, explaining, doubts, status)
+    work = (imports, people, tasks, enrollments, explaining, doubts, suppressions, status)
     return Router("/api", route_handlers=[handler for noun in who + what + work for handler in noun.handlers])
