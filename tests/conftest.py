@@ -20,6 +20,7 @@ from sqlalchemy import make_url
 from drumbeat.store import migrate
 from drumbeat.store.database import Database
 from drumbeat.testing.clock import FrozenClock
+from drumbeat.testing.nameserver import NameServer
 from tests.postgres import running_server
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
@@ -29,6 +30,14 @@ BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 def clock() -> FrozenClock:
     """Tuesday 3 March 2026, 10:00 UTC, until the test moves it."""
     return FrozenClock()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nobody_asks_the_real_dns() -> Iterator[None]:
+    """Senders are looked up at a name server that knows nobody."""
+    with NameServer() as server, pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DRUMBEAT_DNS", server.address)
+        yield
 
 
 @pytest.fixture

@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     )
     mail_url_file: Path | None = Field(default=None, description="A file that holds that server's address.")
     mail_from: str = Field(default="", description="Who those letters are from; default drumbeat@ the base URL's host.")
+    dns: str = Field(
+        default="",
+        description="The DNS server (address or IPv4 address:port) to look senders up at; empty: the system's.",
+    )
     proxies: int = Field(
         default=0, ge=0, le=10, description="How many proxies of yours stand in front and fill in X-Forwarded-For."
     )
@@ -73,6 +77,19 @@ class Settings(BaseSettings):
     def _named(cls, value: object) -> object:
         if isinstance(value, str) and not value.strip():
             raise ValueError("It is empty; name a folder, or leave it unset")
+        return value
+
+    @field_validator("dns")
+    @classmethod
+    def _server(cls, value: str) -> str:
+        address, _, port = value.partition(":") if value.count(":") == 1 else (value, "", "53")
+        try:
+            if value and not 0 < int(port) < 65536:
+                raise ValueError
+            if value:
+                ip_address(address)
+        except ValueError:
+            raise ValueError("It is an IP address, or an IPv4 address with a port such as 127.0.0.1:53") from None
         return value
 
     @field_validator("unsafe", mode="before")

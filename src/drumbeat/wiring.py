@@ -9,6 +9,7 @@ from pathlib import Path
 
 from drumbeat.domain.errors import MasterKeyMissing, Misconfigured, TestClockRefused
 from drumbeat.mail.notice import SystemSender, read_sender
+from drumbeat.mail.resolver import Resolver
 from drumbeat.operations.letters import Identity, Writer
 from drumbeat.settings import Settings, text_in
 from drumbeat.store import installation, mailboxes, migrate, templates
@@ -34,6 +35,11 @@ class World:
         """Who the installation's own letters are from, and by which server; None: nobody takes them."""
         settings = self.settings
         return read_sender(settings.mail_url, settings.mail_from) if settings.mail_url else None
+
+    @property
+    def resolver(self) -> Resolver:
+        """The DNS that senders are looked up at."""
+        return Resolver(self.settings.dns)
 
     @property
     def hash_key(self) -> bytes:

@@ -24,6 +24,7 @@ from drumbeat.store import deliveries
 from drumbeat.store.database import Database
 from drumbeat.testing.conversation import CUT, At
 from drumbeat.testing.house import House, letter, open_house, task
+from drumbeat.testing.nameserver import NameServer
 from drumbeat.testing.sink import Sink
 from drumbeat.worker import Worker
 from tests.cli.outcome import Run, fine, refused
@@ -449,3 +450,22 @@ def test_addresses_are_suppressed_by_hand_and_from_a_file_and_lifted(tea: Run, t
     assert fine(tea("suppression", "check", "ada@tea.example")) == "ada@tea.example is not suppressed.\n"
     assert "suppressed" in fine(tea("suppression", "export"))
     refused(tea("suppression", "add", "nobody"), "email: ")
+
+
+def test_a_sender_is_looked_up_and_told_what_to_publish(tea: Run) -> None:
+    fine(tea("mailbox", "add", "--host", "smtp.tea.example", "--from", "olive@tea.example"))
+    with NameServer() as server:
+        missing = tea("mailbox", "identity", "1", DNS=server.address)
+        assert missing.exit_code == 1
+        assert "wrong    SPF: tea.example does not say which servers send for it. Fix: Publish" in missing.output
+        assert "wrong  DMARC of olive@tea.example: " in tea("doctor", DNS=server.address).output
+        server.records = {
+            ("tea.example", "TXT"): ['"v=spf1 a:smtp.tea.example -all"'],
+            ("tea.example", "MX"): ["10 mx.tea.example."],
+            ("_dmarc.tea.example", "TXT"): ['"v=DMARC1; p=none"'],
+            ("smtp.tea.example", "A"): ["192.0.2.9"],
+        }
+        told = fine(tea("mailbox", "identity", "1", DNS=server.address))
+    assert [line.split()[0] for line in told.splitlines()] == ["fine", "doubtful", "fine", "fine", "doubtful", "fine"]
+    refused(tea("mailbox", "identity", "9"), "There is no mailbox 9.")
+    refused(tea("mailbox", "list", DNS="nowhere"), "DRUMBEAT_DNS: It is an IP address")

@@ -52,6 +52,7 @@ NEEDED = {
     "POST /api/mailboxes": "admin",
     "DELETE /api/mailboxes/{id}": "admin",
     "GET /api/mailboxes/{id}": "agent",
+    "GET /api/mailboxes/{id}/identity": "admin",
     "PUT /api/mailboxes/{id}": "admin",
     "DELETE /api/mailboxes/{id}/inbox": "admin",
     "PUT /api/mailboxes/{id}/inbox": "admin",

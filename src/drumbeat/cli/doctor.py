@@ -13,8 +13,10 @@ import typer
 from drumbeat.cli.mailboxes import LINKS_FIX
 from drumbeat.cli.terminal import current_settings, in_one_line, say
 from drumbeat.domain.errors import DatabaseUnsafe, DrumbeatError, MasterKeyWrong, Misconfigured, NotFound
+from drumbeat.mail.identity import Lookup, Verdict, examine_identity
 from drumbeat.mail.notice import read_sender
-from drumbeat.mail.session import check
+from drumbeat.mail.resolver import Resolver
+from drumbeat.mail.session import Security, check
 from drumbeat.operations.inboxes import trouble_of_inbox
 from drumbeat.operations.mailboxes import server_of
 from drumbeat.settings import Settings, is_loopback
@@ -161,6 +163,7 @@ def _examine_keys(
     yield Finding("master key")
     yield from _examine_mailboxes(settings, database, vault, trouble_of_mailbox)
     yield from _examine_inboxes(database, vault, trouble_of_inbox)
+    yield from _examine_senders(database, Resolver(settings.dns))
 
 
 def _examine_mailboxes(
@@ -211,3 +214,17 @@ def _examine_inboxes(database: Database, vault: Vault, trouble_of_inbox: Hearing
         except MasterKeyWrong as error:
             trouble = in_one_line(error)
         yield Finding(subject, trouble, f"Correct it with `drumbeat mailbox listen {mailbox.id}`." if trouble else None)
+
+
+def _examine_senders(database: Database, lookup: Lookup) -> Iterator[Finding]:
+    """What receivers look up about the senders of mailboxes in use; what may be right is told beside the subject."""
+    with database.read() as snapshot:
+        found = [m for account in accounts.list_accounts(snapshot) for m in mailboxes.list_all(snapshot, account.id)]
+    senders = {(m.sender_email, m.host, m.security) for m in found if m.is_active and not m.is_catcher}
+    for sender, host, security in sorted(senders):
+        for each in examine_identity(sender, host, Security(security), lookup):
+            subject = f"{each.subject} of {sender}"
+            if each.verdict is Verdict.DOUBTFUL:
+                subject += f" ({each.sentence} {each.fix})"
+            is_wrong = each.verdict is Verdict.WRONG
+            yield Finding(subject, each.sentence if is_wrong else None, each.fix if is_wrong else None)

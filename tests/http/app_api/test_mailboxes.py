@@ -249,3 +249,11 @@ def test_an_account_has_an_allowance_and_says_what_was_sent(owner: Browser) -> N
     assert details(owner("PUT", "/api/account", {"monthlyAllowance": -1}))["field"] == "monthlyAllowance"
     shown = owner("PUT", "/api/account", {"monthlyAllowance": None}).json()["data"]
     assert (shown["monthlyAllowance"], shown["sentThisMonth"]) == (None, None)
+
+
+def test_a_sender_is_looked_up(owner: Browser, sink: Sink) -> None:
+    path = f"/api/mailboxes/{owner('POST', '/api/mailboxes', settings(sink)).json()['data']['id']}"
+    found = owner("GET", f"{path}/identity").json()["data"]
+    assert [each["subject"] for each in found][:3] == ["SPF", "DKIM", "DMARC"]
+    assert found[0]["verdict"] == "wrong"
+    assert "northwind.example" in found[0]["fix"]
