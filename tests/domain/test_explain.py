@@ -47,6 +47,7 @@ OFF = replace(CLEAR, mailbox=MailboxState(4, is_active=False))
 HELD = replace(CLEAR, mailbox=MailboxState(4, True, NOON - HOUR, NOON + HOUR, FailureReason.AUTH, "535 no."))
 WAITS = replace(CLEAR, mailbox=MailboxState(4, True, None, NIGHT + HOUR))
 BOUNCED = replace(CLEAR, undeliverable="550 no such user.")
+NAMELESS = replace(CLEAR, account=replace(ACCOUNT, postal_address=None), has_footer=True)
 USED_UP = replace(CLEAR, allowance=Allowance(5, 6, NOON + 9 * DAY))
 AWAY = replace(CLEAR, away_until=NIGHT + DAY)
 
@@ -74,6 +75,7 @@ HOLDS: list[tuple[Circumstances, tuple[object, ...]]] = [
     (OFF, (Binding.MAILBOX_OFF, NOON, None, Lifter.USER, DISABLED)),
     (HELD, (Binding.MAILBOX_HELD, NOON - HOUR, NOON + HOUR, Lifter.USER, FailureReason.AUTH)),
     (WAITS, (Binding.MAILBOX_HELD, NOON, NIGHT + HOUR, Lifter.SERVER, None)),
+    (NAMELESS, (Binding.NO_POSTAL_ADDRESS, NOON, None, Lifter.ADMIN, DISABLED)),
     (BOUNCED, (Binding.UNDELIVERABLE, NOON, None, Lifter.USER, FailureReason.RECIPIENT_INVALID)),
     (USED_UP, (Binding.QUOTA, NOON, NOON + 9 * DAY, Lifter.ADMIN, FailureReason.QUOTA_EXCEEDED)),
     (AWAY, (Binding.AWAY, NOON, NIGHT + DAY, Lifter.TIME, None)),
@@ -88,6 +90,11 @@ def test_every_hold_says_what_since_when_until_when_and_who_can_lift_it(
     assert named(hold_on_letter(WAITING, around, NIGHT)) == expected
 
 
+CHANGING = (
+    "account", "actor", "mailbox", "paused_at", "undeliverable", "away_until", "allowance", "has_footer"
+)  # fmt: skip
+
+
 @settings(max_examples=100)
 @given(st.sets(st.sampled_from(range(len(HOLDS) - 1))))
 def test_of_several_holds_the_first_in_order_is_named(present: set[int]) -> None:
@@ -96,7 +103,7 @@ def test_of_several_holds_the_first_in_order_is_named(present: set[int]) -> None
         circumstances = HOLDS[index][0]
         changed = {
             name: getattr(circumstances, name)
-            for name in ("account", "actor", "mailbox", "paused_at", "undeliverable", "away_until", "allowance")
+            for name in CHANGING
             if getattr(circumstances, name) != getattr(CLEAR, name)
         }
         around = replace(around, **changed)
@@ -206,6 +213,18 @@ def test_a_letter_waits_for_its_turn_at_the_mailbox() -> None:
     assert named(hold) == (Binding.PACE, NOON, MORNING, Lifter.USER, None)
     assert "sends at most 5 a day: this letter's turn" in str(hold)
     assert "at its own pace" in str(explain(PACED, CLEAR, NOON))
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        replace(NAMELESS, has_footer=False),
+        replace(NAMELESS, account=ACCOUNT),
+        replace(NAMELESS, mailbox=replace(MAILBOX, is_catcher=True)),
+    ],
+)
+def test_a_postal_address_is_asked_of_commercial_letters_that_really_leave(around: Circumstances) -> None:
+    assert hold_on_letter(WAITING, around, NOON) is None
 
 
 def test_an_allowance_with_something_left_holds_nothing() -> None:

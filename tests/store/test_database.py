@@ -57,7 +57,9 @@ class TestTransactions:
         def twins(tx: Tx) -> None:
             with tx.together():
                 for _ in range(3):
-                    tx.run(Statement("INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, true, 'ask', 0, 0, 'all')"))
+                    tx.run(
+                        Statement("INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, true, 'ask', 0, 0, 'all', NULL)")
+                    )
 
         with pytest.raises(BrokenRule):
             database.transact(twins)
@@ -74,7 +76,9 @@ class TestTransactions:
 
     @only_sqlite
     def test_a_snapshot_cannot_write(self, database: Database) -> None:
-        adding = Statement("INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, 1, 'ask', 0, 0, 'all') RETURNING id")
+        adding = Statement(
+            "INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, 1, 'ask', 0, 0, 'all', NULL) RETURNING id"
+        )
         with pytest.raises(DatabaseUnwritable), database.read() as snapshot:
             snapshot.first(adding)
         assert _names(database) == []
@@ -105,7 +109,7 @@ class TestTransactions:
 
         def twin(tx: Tx) -> None:
             tries.append(1)
-            tx.run(Statement("INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, true, 'ask', 0, 0, 'all')"))
+            tx.run(Statement("INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, true, 'ask', 0, 0, 'all', NULL)"))
 
         database.transact(twin)
         with pytest.raises(BrokenRule):
@@ -130,7 +134,9 @@ class TestTransactions:
 
         def add(tx: Tx) -> int:
             id = ids.pop(0)
-            tx.run(Statement("INSERT INTO accounts VALUES (:id, 'B', 'UTC', NULL, true, 'ask', 0, 0, 'all')"), id=id)
+            tx.run(
+                Statement("INSERT INTO accounts VALUES (:id, 'B', 'UTC', NULL, true, 'ask', 0, 0, 'all', NULL)"), id=id
+            )
             return id
 
         assert database.transact(add) == 2
@@ -265,7 +271,7 @@ class TestTrouble:
 
     def test_a_broken_rule_stays_what_it_is(self, database: Database) -> None:
         with pytest.raises(BrokenRule), database.write() as tx:
-            tx.run(Statement("INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, true, 'guess', 0, 0, 'all')"))
+            tx.run(Statement("INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, true, 'guess', 0, 0, 'all', NULL)"))
 
     def test_what_a_statement_carried_is_not_told(self, database: Database) -> None:
         with pytest.raises(BrokenRule) as caught, database.write() as tx:

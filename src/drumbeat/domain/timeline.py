@@ -105,6 +105,7 @@ class Binding(StrEnum):
     NO_MAILBOX = "no_mailbox"
     MAILBOX_OFF = "mailbox_off"
     MAILBOX_HELD = "mailbox_held"
+    NO_POSTAL_ADDRESS = "no_postal_address"
     UNDELIVERABLE = "undeliverable"
     AWAY = "away"
     QUOTA = "quota"
@@ -136,6 +137,7 @@ class MailboxState:
     hold_detail: str | None = None
     is_removed: bool = False
     pace: str = ""  # its limits in words
+    is_catcher: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ class Circumstances:
     undeliverable: str | None = None
     away_until: datetime | None = None
     allowance: Allowance | None = None
+    has_footer: bool = False  # the sequence's letters are commercial: they say how to get no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +241,11 @@ def _hold_of_sender(around: Circumstances, since: datetime, now: datetime) -> Ho
         sentence = f"The mail server is not reachable: {mailbox.hold_detail or 'no answer.'}"
         held_since = mailbox.held_since or since
         return Hold(Binding.MAILBOX_HELD, held_since, mailbox.held_until, Lifter.SERVER, sentence)
+    if around.has_footer and not (around.account.postal_address or mailbox.is_catcher):
+        sentence = (
+            "Letters with an unsubscribe footer name the sender's postal address. An admin can set the account's."
+        )
+        return _disabled(Binding.NO_POSTAL_ADDRESS, since, Lifter.ADMIN, sentence)
     return None
 
 

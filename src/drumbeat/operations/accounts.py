@@ -138,7 +138,7 @@ def change_account(tx: Tx, account: Account, actor_id: int | None = None) -> Acc
     if account.monthly_allowance != before.monthly_allowance:
         release(tx, account.id, [FailureReason.QUOTA_EXCEEDED])
     if (account.name, account.postal_address) != (before.name, before.postal_address):
-        release(tx, account.id, [FailureReason.MISSING_MERGE_TAGS])
+        release(tx, account.id, [FailureReason.MISSING_MERGE_TAGS, FailureReason.SENDOUT_DISABLED])
     return accounts.get_account(tx, account.id)
 
 

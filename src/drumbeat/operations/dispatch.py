@@ -214,6 +214,7 @@ def _around(batch: Round, enrollment: Enrollment, user: User | None) -> Circumst
         undeliverable=batch.undeliverable.get(address) if address else None,
         away_until=batch.away[address].until if address in batch.away else None,
         allowance=batch.allowance,
+        has_footer=batch.sequences[enrollment.subject.runs_sequence_id].unsubscribing.enabled,
     )
 
 
@@ -229,6 +230,7 @@ def state_of(mailbox: StoredMailbox | None) -> MailboxState | None:
         hold_reason=None if mailbox.hold_reason is None else FailureReason(mailbox.hold_reason),
         hold_detail=mailbox.hold_detail,
         is_removed=mailbox.is_removed,
+        is_catcher=mailbox.is_catcher,
         pace=str(mailbox.pace("UTC")) if mailbox.is_paced else "",
     )
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from drumbeat.domain.account import Role
 from drumbeat.domain.calendar import LONGEST_DELAY, Delay, Window, zone_named
+from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.errors import (
     ActorUnavailable,
@@ -37,6 +38,7 @@ from drumbeat.domain.sequence import (
 )
 from drumbeat.domain.template import compile_template, compile_text
 from drumbeat.operations.changes import Change, store
+from drumbeat.operations.healing import release
 from drumbeat.store import accounts, due, enrollments, events, replans, sequences, templates
 from drumbeat.store.replans import Replan, ReplanKind
 from drumbeat.store.transaction import Snapshot, Tx
@@ -113,6 +115,8 @@ def change_settings(tx: Tx, account_id: int, id: int, settings: SequenceSettings
     sequences.save(tx, _with(sequence, after))
     if sequence.version and _rhythm_of(before) != _rhythm_of(after):
         replans.add(tx, account_id, id, ReplanKind.RHYTHM)
+    if before.unsubscribing.enabled and not after.unsubscribing.enabled:
+        release(tx, account_id, [FailureReason.SENDOUT_DISABLED])  # what lacked a postal address needs none now
     changed = [f.name for f in fields(after) if getattr(before, f.name) != getattr(after, f.name)]
     _journal(tx, sequence, "sequence_changed", actor_id, changed=changed)
     return sequences.get(tx, account_id, id)

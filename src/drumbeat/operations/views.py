@@ -95,6 +95,7 @@ def why(snapshot: Snapshot, account_id: int, enrollment: Enrollment) -> Hold | N
         undeliverable=undeliverable.get(address) if address else None,
         away_until=away[address].until if address in away else None,
         allowance=allowance_of(snapshot, account),
+        has_footer=sequence.unsubscribing.enabled,
     )
     return explain(enrollment, around, snapshot.now)
 
