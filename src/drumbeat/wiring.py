@@ -11,6 +11,7 @@ from drumbeat.domain.errors import MasterKeyMissing, Misconfigured, TestClockRef
 from drumbeat.mail.notice import SystemSender, read_sender
 from drumbeat.mail.resolver import Resolver
 from drumbeat.operations.letters import Identity, Writer
+from drumbeat.operations.signing import signing_keys
 from drumbeat.settings import Settings, text_in
 from drumbeat.store import installation, mailboxes, migrate, templates
 from drumbeat.store.database import Database, place_of
@@ -76,7 +77,7 @@ def open_world(settings: Settings, *, create: bool = True, now: Callable[[], dat
         database=database,
         vault=vault,
         identity=Identity(hash_key, settings.base_url),
-        writer=Writer(_attachments(database)),
+        writer=Writer(_attachments(database), signing_keys(database, vault)),
     )
 
 

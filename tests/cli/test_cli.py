@@ -18,6 +18,7 @@ from drumbeat.cli.clocks import read_length
 from drumbeat.domain.enrollment import FinishedReason
 from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.happening import FinishRequested
+from drumbeat.mail.dkim import new_key
 from drumbeat.operations.enrollments import finish_all
 from drumbeat.settings import Settings, configuration_page
 from drumbeat.store import deliveries
@@ -469,3 +470,24 @@ def test_a_sender_is_looked_up_and_told_what_to_publish(tea: Run) -> None:
     assert [line.split()[0] for line in told.splitlines()] == ["fine", "doubtful", "fine", "fine", "doubtful", "fine"]
     refused(tea("mailbox", "identity", "9"), "There is no mailbox 9.")
     refused(tea("mailbox", "list", DNS="nowhere"), "DRUMBEAT_DNS: It is an IP address")
+
+
+def test_letters_are_signed_with_a_key_that_is_told_where_to_publish(tea: Run, tmp_path: Path) -> None:
+    fine(tea("mailbox", "add", "--host", "smtp.tea.example", "--from", "olive@Tea.example"))
+    first = fine(tea("mailbox", "sign", "1")).splitlines()
+    assert first[0] == "Mailbox 1 signs its letters. Publish this TXT record:"
+    assert first[1].startswith("drumbeat._domainkey.tea.example v=DKIM1; k=rsa; p=")
+    with NameServer() as server:
+        server.records["drumbeat._domainkey.tea.example", "TXT"] = ['"v=DKIM1; p="']
+        assert "DKIM: The DKIM key at drumbeat._domainkey" in tea("mailbox", "identity", "1", DNS=server.address).output
+    key = tmp_path / "key.pem"
+    key.write_text(new_key())
+    second = fine(tea("mailbox", "sign", "1", "--selector", "s2026", "--key-file", str(key)))
+    assert "s2026._domainkey.tea.example" in second
+    assert "PRIVATE" not in second
+    assert fine(tea("mailbox", "sign", "1", "--off")) == "Mailbox 1 signs no more.\n"
+    assert fine(tea("mailbox", "sign", "1", "--off")) == "Mailbox 1 does not sign.\n"
+    key.write_text("nonsense")
+    refused(tea("mailbox", "sign", "1", "--key-file", str(key)), "--key-file: It is no private key")
+    refused(tea("mailbox", "sign", "1", "--selector", "a b"), "--selector: A selector is letters")
+    refused(tea("mailbox", "sign", "9"), "There is no mailbox 9.")

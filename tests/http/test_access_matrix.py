@@ -54,6 +54,8 @@ NEEDED = {
     "GET /api/mailboxes/{id}": "agent",
     "GET /api/mailboxes/{id}/identity": "admin",
     "PUT /api/mailboxes/{id}": "admin",
+    "DELETE /api/mailboxes/{id}/dkim": "admin",
+    "PUT /api/mailboxes/{id}/dkim": "admin",
     "DELETE /api/mailboxes/{id}/inbox": "admin",
     "PUT /api/mailboxes/{id}/inbox": "admin",
     "POST /api/mailboxes/{id}/lift": "admin",

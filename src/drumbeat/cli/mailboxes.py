@@ -23,7 +23,6 @@ from drumbeat.cli.terminal import (
 )
 from drumbeat.domain.account import LARGEST_ID, User
 from drumbeat.domain.errors import NotFound
-from drumbeat.mail.identity import Verdict, examine_identity
 from drumbeat.mail.session import Security, check
 from drumbeat.operations.inboxes import InboxSettings, listen, stop_listening, trouble_of_inbox
 from drumbeat.operations.mailboxes import (
@@ -275,27 +274,6 @@ def try_one(mailbox_id: MailboxId, account: AccountOption = None) -> None:
     if trouble is not None or deaf is not None:
         raise typer.Exit(1)
     say(f"Mailbox {mailbox_id} works.")
-
-
-@app.command("identity")
-def look_up(
-    mailbox_id: MailboxId,
-    selector: Annotated[str | None, typer.Option("--selector", help="Where its DKIM key is, if you know.")] = None,
-    account: AccountOption = None,
-) -> None:
-    """Look up what receivers do about a sender (SPF, DKIM, DMARC, MX, PTR, TLS), and say what to publish."""
-    with opened() as world:
-        with world.database.read() as snapshot:
-            mailbox = mailboxes.get(snapshot, pick_account(snapshot, account), mailbox_id)
-        if mailbox.is_removed:
-            raise NotFound(f"There is no mailbox {mailbox_id}.")
-        resolver = world.resolver
-    security = Security(mailbox.security)
-    found = list(examine_identity(mailbox.sender_email, mailbox.host, security, resolver, selector=selector))
-    for each in found:
-        say(f"{each.verdict:<8} {each.subject}: {shown(each.sentence)}" + (f" Fix: {each.fix}" if each.fix else ""))
-    if any(each.verdict is Verdict.WRONG for each in found):
-        raise typer.Exit(1)
 
 
 @app.command("listen")

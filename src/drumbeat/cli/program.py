@@ -18,6 +18,7 @@ from drumbeat.cli import (
     inbound,
     mailboxes,
     running,
+    senders,
     status,
     suppressions,
     tasks,
@@ -63,6 +64,7 @@ doctor.register(app)
 app.add_typer(accounts.app, name="account")
 app.add_typer(users.user_app, name="user")
 app.add_typer(users.key_app, name="key")
+senders.register(mailboxes.app)
 app.add_typer(mailboxes.app, name="mailbox")
 app.add_typer(inbound.app, name="inbound")
 app.add_typer(suppressions.app, name="suppression")

@@ -18,6 +18,7 @@ from drumbeat.domain.sequence import Step, Unsubscribing
 from drumbeat.domain.template import compile_template, freeze, thaw
 from drumbeat.domain.unsubscribe import footer, mailto_of, unsubscribe_token
 from drumbeat.mail.compose import Letter, Skeleton, ascii_address, compile_skeleton, reply_subject, with_footer
+from drumbeat.mail.dkim import SigningKey, signed
 from drumbeat.operations.values import letter_values
 from drumbeat.store.deliveries import Delivery
 from drumbeat.store.mailboxes import StoredMailbox
@@ -57,6 +58,8 @@ class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
     references: list[str] = []
     previous_subject: str | None = None
     unsubscribe_mailto: str | None = None
+    signed_by: int | None = None  # the mailbox whose key signs it
+    dkim_selector: str = ""
 
 
 def freeze_letter(
@@ -103,6 +106,8 @@ def freeze_letter(
         unsubscribe_mailto=(
             identity.unsubscribe_mailto(enrollment.account_id, enrollment.id, sender) if hears else None
         ),
+        signed_by=None if mailbox.dkim_selector is None else mailbox.id,
+        dkim_selector=mailbox.dkim_selector or "",
     )
 
 
@@ -143,11 +148,16 @@ _DECODER = msgspec.json.Decoder(Frozen)
 class Writer:
     """Writes letters from frozen inputs; a step's attachments are encoded once.
 
-    `content_of(account_id, sha256)` reads an attachment.
+    `content_of(account_id, sha256)` reads an attachment, `key_of(account_id, mailbox_id)` a key to sign with.
     """
 
-    def __init__(self, content_of: Callable[[int, str], bytes]) -> None:
+    def __init__(
+        self,
+        content_of: Callable[[int, str], bytes],
+        key_of: Callable[[int, int], SigningKey | None] = lambda _, __: None,
+    ) -> None:
         self._content_of = content_of
+        self._key_of = key_of
         self._skeletons = lru_cache(maxsize=64)(self._compile)
 
     def write(self, account_id: int, step: Step, frozen: Frozen) -> bytes:
@@ -176,7 +186,12 @@ class Writer:
             references=tuple(frozen.references),
         )
         attachments = tuple((a.name, a.content_type, a.sha256) for a in step.attachments)
-        return self._skeletons(account_id, rendered.html is not None, attachments).fill(letter)
+        content = self._skeletons(account_id, rendered.html is not None, attachments).fill(letter)
+        key = None if frozen.signed_by is None else self._key_of(account_id, frozen.signed_by)
+        if key is None:
+            return content
+        domain = ascii_address(frozen.sender_email, "sender").rpartition("@")[2].lower()
+        return signed(content, key, domain, frozen.dkim_selector, _date(frozen))
 
     def _compile(self, account_id: int, has_html: bool, attachments: tuple[tuple[str, str, str], ...]) -> Skeleton:
         contents = [(name, kind, self._content_of(account_id, sha256)) for name, kind, sha256 in attachments]

@@ -43,6 +43,8 @@ class StoredMailbox:
     spacing: int = 0  # seconds
     ramp_from: int | None = None
     ramp_since: datetime | None = None
+    dkim_selector: str | None = None
+    sealed_dkim_key: str | None = None
 
     @property
     def is_paced(self) -> bool:
@@ -95,6 +97,13 @@ def save_limits(tx: Tx, mailbox: StoredMailbox) -> None:
     """Store how quickly a locked mailbox may send."""
     given = _parameters(mailbox)
     tx.run(_SAVE_LIMITS, **{name: given[name] for name in ("account_id", "id", *_LIMITS)}, now=to_stamp(tx.now))
+
+
+def save_signing(tx: Tx, mailbox: StoredMailbox) -> None:
+    """Store what a locked mailbox's letters are signed with."""
+    given = _parameters(mailbox)
+    names = ("account_id", "id", "dkim_selector", "dkim_key")
+    tx.run(_SAVE_SIGNING, **{name: given[name] for name in names}, now=to_stamp(tx.now))
 
 
 def remove(tx: Tx, account_id: int, id: int) -> None:
@@ -166,6 +175,8 @@ def _parameters(mailbox: StoredMailbox) -> dict[str, Any]:
         "spacing": mailbox.spacing,
         "ramp_from": mailbox.ramp_from,
         "ramp_since": stamp_or_none(mailbox.ramp_since),
+        "dkim_selector": mailbox.dkim_selector,
+        "dkim_key": mailbox.sealed_dkim_key,
     }
 
 
@@ -195,13 +206,15 @@ def _mailbox(row: Record) -> StoredMailbox:
         spacing=row.spacing,
         ramp_from=row.ramp_from,
         ramp_since=instant_or_none(row.ramp_since),
+        dkim_selector=row.dkim_selector,
+        sealed_dkim_key=row.dkim_key,
     )
 
 
 _COLUMNS = (
     "account_id, id, name, sender_name, sender_email, host, port, security, username, password, connections, "
     "is_catcher, status, held_since, held_until, hold_reason, hold_detail, hold_count, "
-    "per_day, per_hour, spacing, ramp_from, ramp_since"
+    "per_day, per_hour, spacing, ramp_from, ramp_since, dkim_selector, dkim_key"
 )
 _ADD = Statement(f"""
     INSERT INTO mailboxes ({_COLUMNS}, created_at, updated_at)
@@ -232,9 +245,13 @@ _SAVE_LIMITS = Statement(f"""
     UPDATE mailboxes SET {", ".join(f"{name} = :{name}" for name in _LIMITS)}, updated_at = :now
     WHERE account_id = :account_id AND id = :id
 """)
+_SAVE_SIGNING = Statement("""
+    UPDATE mailboxes SET dkim_selector = :dkim_selector, dkim_key = :dkim_key, updated_at = :now
+    WHERE account_id = :account_id AND id = :id
+""")
 _REMOVE = Statement("""
-    UPDATE mailboxes SET status = 'off', removed_at = :now, username = NULL, password = NULL, held_since = NULL,
-        held_until = NULL, hold_reason = NULL, hold_detail = NULL, hold_count = 0, updated_at = :now
+    UPDATE mailboxes SET status = 'off', removed_at = :now, username = NULL, password = NULL, dkim_key = NULL,
+        held_since = NULL, held_until = NULL, hold_reason = NULL, hold_detail = NULL, hold_count = 0, updated_at = :now
     WHERE account_id = :account_id AND id = :id
 """)
 _SWITCH = Statement("""

@@ -233,6 +233,8 @@ mailboxes = tenant_table(
     Column("spacing", Integer, nullable=False, server_default="0"),  # seconds between two letters
     Column("ramp_from", Integer),  # letters on the day of ramp_since, more each day
     Column("ramp_since", BigInteger),
+    Column("dkim_selector", Text),  # where the key that its letters are signed with is published
+    Column("dkim_key", Text),  # encrypted by the master key
     one_of("security", "none", "starttls", "tls"),
     one_of("status", "active", "off"),
 )

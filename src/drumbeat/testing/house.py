@@ -16,6 +16,7 @@ from drumbeat.operations.enrollments import EnrollRequest, enroll
 from drumbeat.operations.letters import Identity, Writer
 from drumbeat.operations.records import PersonFields, add_person
 from drumbeat.operations.sequences import SequenceSettings, create, publish, set_status
+from drumbeat.operations.signing import signing_keys
 from drumbeat.operations.views import EnrollmentView, view
 from drumbeat.settings import Settings
 from drumbeat.store import accounts, enrollments, installation, mailboxes
@@ -86,7 +87,7 @@ def open_world_of(database: Database, folder: Path) -> World:
     settings = settings_for(folder, database.url.render_as_string(hide_password=False))
     with database.read() as snapshot:
         identity = Identity(installation.hash_key(snapshot, vault), settings.base_url)
-    return World(settings, database, vault, identity, Writer(lambda _, __: b""))
+    return World(settings, database, vault, identity, Writer(lambda _, __: b"", signing_keys(database, vault)))
 
 
 def open_house(database: Database, sink_port: int, folder: Path, *, connections: int = 4) -> House:

@@ -257,3 +257,17 @@ def test_a_sender_is_looked_up(owner: Browser, sink: Sink) -> None:
     assert [each["subject"] for each in found][:3] == ["SPF", "DKIM", "DMARC"]
     assert found[0]["verdict"] == "wrong"
     assert "northwind.example" in found[0]["fix"]
+
+
+def test_letters_are_signed_and_the_record_to_publish_is_told(owner: Browser, sink: Sink) -> None:
+    path = f"/api/mailboxes/{owner('POST', '/api/mailboxes', settings(sink)).json()['data']['id']}"
+    told = owner("PUT", f"{path}/dkim", {}).json()["data"]
+    assert told["name"] == "drumbeat._domainkey.northwind.example"
+    assert told["text"].startswith("v=DKIM1; k=rsa; p=")
+    shown = owner("GET", path)
+    assert shown.json()["data"]["dkimSelector"] == "drumbeat"
+    assert "PRIVATE" not in shown.text
+    assert details(owner("PUT", f"{path}/dkim", {"key": "nonsense"}))["field"] == "key"
+    assert details(owner("PUT", f"{path}/dkim", {"selector": "a b"}))["field"] == "selector"
+    assert owner("DELETE", f"{path}/dkim").status_code == 204
+    assert owner("GET", path).json()["data"]["dkimSelector"] is None

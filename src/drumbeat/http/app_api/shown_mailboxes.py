@@ -56,6 +56,7 @@ class ShownMailbox(msgspec.Struct, rename="camel", frozen=True):
     per_hour: int | None
     spacing: int
     ramp_from: int | None
+    dkim_selector: str | None
     catcher: bool
     active: bool
     user_ids: list[int]
@@ -77,6 +78,7 @@ MAILBOX_SHOWN: dict[str, Any] = {
     "perHour": None,
     "spacing": 3,
     "rampFrom": None,
+    "dkimSelector": None,
     "catcher": False,
     "active": True,
     "userIds": [1],
@@ -127,6 +129,7 @@ def shown_mailbox(mailbox: StoredMailbox, users: Sequence[User], inbox: Inbox | 
         per_hour=mailbox.per_hour,
         spacing=mailbox.spacing,
         ramp_from=mailbox.ramp_from,
+        dkim_selector=mailbox.dkim_selector,
         catcher=mailbox.is_catcher,
         active=mailbox.is_active,
         user_ids=[user.id for user in users if user.mailbox_id == mailbox.id],

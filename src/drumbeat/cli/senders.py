@@ -1,0 +1,89 @@
+"""`drumbeat mailbox identity` and `sign`: what receivers find out about a sender, and a signature of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from drumbeat.cli.mailboxes import MailboxId
+from drumbeat.cli.terminal import (
+    AccountOption,
+    ActingOption,
+    acting_user,
+    opened,
+    options_named,
+    pick_account,
+    say,
+    shown,
+    transacted,
+)
+from drumbeat.domain.errors import NotFound
+from drumbeat.mail.identity import Verdict, examine_identity
+from drumbeat.mail.session import Security
+from drumbeat.operations.signing import USUAL_SELECTOR, Published, sign_with, stop_signing
+from drumbeat.settings import text_in
+from drumbeat.store import mailboxes
+from drumbeat.store.transaction import Tx
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to those of mailboxes."""
+    app.command("identity")(look_up)
+    app.command("sign")(sign)
+
+
+def look_up(
+    mailbox_id: MailboxId,
+    selector: Annotated[str | None, typer.Option("--selector", help="Where its DKIM key is, if you know.")] = None,
+    account: AccountOption = None,
+) -> None:
+    """Look up what receivers do about a sender (SPF, DKIM, DMARC, MX, PTR, TLS), and say what to publish."""
+    with opened() as world:
+        with world.database.read() as snapshot:
+            mailbox = mailboxes.get(snapshot, pick_account(snapshot, account), mailbox_id)
+        if mailbox.is_removed:
+            raise NotFound(f"There is no mailbox {mailbox_id}.")
+        resolver = world.resolver
+    security, selector = Security(mailbox.security), selector or mailbox.dkim_selector
+    found = list(
+        examine_identity(
+            mailbox.sender_email, mailbox.host, security, resolver, selector=selector or mailbox.dkim_selector
+        )
+    )
+    for each in found:
+        say(f"{each.verdict:<8} {each.subject}: {shown(each.sentence)}" + (f" Fix: {each.fix}" if each.fix else ""))
+    if any(each.verdict is Verdict.WRONG for each in found):
+        raise typer.Exit(1)
+
+
+def sign(
+    mailbox_id: MailboxId,
+    selector: Annotated[str, typer.Option("--selector", help="Where the key is published.")] = USUAL_SELECTOR,
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", exists=True, dir_okay=False, help="PEM; default: a new key.")
+    ] = None,
+    off: Annotated[bool, typer.Option("--off", help="Sign no more, and forget the key.")] = False,
+    account: AccountOption = None,
+    acting: ActingOption = None,
+) -> None:
+    """Sign a mailbox's letters (DKIM) with a key of your own, and say what to publish; most providers sign already."""
+    if off:
+        did = transacted(
+            account, acting, lambda tx, account_id, by: stop_signing(tx, account_id, mailbox_id, actor_id=by.id)
+        )
+        say(f"Mailbox {mailbox_id} signs no more." if did else f"Mailbox {mailbox_id} does not sign.")
+        return
+    pem = None if key_file is None else text_in(key_file, "--key-file")
+    with opened() as world:
+
+        def work(tx: Tx) -> Published:
+            account_id = pick_account(tx, account)
+            by = acting_user(tx, account_id, acting)
+            return sign_with(tx, world.vault, account_id, mailbox_id, selector, pem, actor_id=by.id)
+
+        with options_named("selector", key="--key-file"):
+            published = world.database.transact(work)
+    say(f"Mailbox {mailbox_id} signs its letters. Publish this TXT record:")
+    say(f"{published.name} {published.text}")
