@@ -10,6 +10,7 @@ from pathlib import Path
 from drumbeat.domain.errors import MasterKeyMissing, Misconfigured, TestClockRefused
 from drumbeat.mail.notice import SystemSender, read_sender
 from drumbeat.mail.resolver import Resolver
+from drumbeat.operations.grants import Tokens
 from drumbeat.operations.letters import Identity, Writer
 from drumbeat.operations.signing import signing_keys
 from drumbeat.settings import Settings, text_in
@@ -36,6 +37,11 @@ class World:
         """Who the installation's own letters are from, and by which server; None: nobody takes them."""
         settings = self.settings
         return read_sender(settings.mail_url, settings.mail_from) if settings.mail_url else None
+
+    @property
+    def tokens(self) -> Tokens:
+        """Where mailboxes that log in by OAuth 2 get their access tokens."""
+        return Tokens(self.database, self.vault)
 
     @property
     def resolver(self) -> Resolver:

@@ -19,3 +19,9 @@ def refused(result: Result, said: str) -> None:
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
     assert "Traceback" not in result.output
+
+
+def misused(result: Result, said: str) -> None:
+    """Wrong usage is exit code 2, and its text is wrapped to the screen."""
+    assert result.exit_code == 2, result.output
+    assert said in " ".join(result.stderr.replace("│", " ").split())

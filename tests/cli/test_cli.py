@@ -27,8 +27,9 @@ from drumbeat.testing.conversation import CUT, At
 from drumbeat.testing.house import House, letter, open_house, task
 from drumbeat.testing.nameserver import NameServer
 from drumbeat.testing.sink import Sink
+from drumbeat.testing.tokens import TokenServer
 from drumbeat.worker import Worker
-from tests.cli.outcome import Run, fine, refused
+from tests.cli.outcome import Run, fine, misused, refused
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "src/drumbeat/operations/sample.yaml"
@@ -491,3 +492,20 @@ def test_letters_are_signed_with_a_key_that_is_told_where_to_publish(tea: Run, t
     refused(tea("mailbox", "sign", "1", "--key-file", str(key)), "--key-file: It is no private key")
     refused(tea("mailbox", "sign", "1", "--selector", "a b"), "--selector: A selector is letters")
     refused(tea("mailbox", "sign", "9"), "There is no mailbox 9.")
+
+
+def test_a_mailbox_is_granted_its_login(tea: Run, tmp_path: Path) -> None:
+    fine(tea("mailbox", "add", "--host", "smtp.tea.example", "--from", "olive@tea.example"))
+    secret = tmp_path / "secret"
+    secret.write_text("a refresh token\n")
+    words = ("mailbox", "grant", "1", "--username", "olive@tea.example", "--client-id", "c")
+    files = ("--refresh-token-file", str(secret), "--client-secret-file", str(secret))
+    with TokenServer() as server:
+        other = ("--provider", "other", "--token-url", server.url)
+        assert "Mailbox 1 logs in as olive@tea.example." in fine(tea(*words, *files, *other))
+        broken = tea("mailbox", "test", "1")
+        assert broken.exit_code == 1
+        assert "a refresh token" not in broken.output
+    assert "Mailbox 1 logs in" in fine(tea(*words, *files, "--provider", "microsoft"))
+    misused(tea(*words, *files, "--provider", "nobody"), "google, microsoft or other")
+    refused(tea(*words, *files, "--provider", "other"), "--token-url: Write something.")

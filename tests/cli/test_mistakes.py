@@ -6,17 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
-from tests.cli.outcome import Run, fine, refused
+from tests.cli.outcome import Run, fine, misused, refused
 
 BEYOND = str(2**31)
-
-
-def misused(result: Result, said: str) -> None:
-    """Wrong usage is exit code 2, and its text is wrapped to the screen."""
-    assert result.exit_code == 2, result.output
-    assert said in " ".join(result.stderr.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ NEEDED = {
     "PUT /api/mailboxes/{id}": "admin",
     "DELETE /api/mailboxes/{id}/dkim": "admin",
     "PUT /api/mailboxes/{id}/dkim": "admin",
+    "PUT /api/mailboxes/{id}/grant": "admin",
     "DELETE /api/mailboxes/{id}/inbox": "admin",
     "PUT /api/mailboxes/{id}/inbox": "admin",
     "POST /api/mailboxes/{id}/lift": "admin",

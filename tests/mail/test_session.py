@@ -177,7 +177,7 @@ def test_a_checkup_says_what_is_offered_or_what_failed(shown: tuple[Path, Path])
     with Sink(tls=serving(shown), credentials=SELLER) as sink:
         found = check(server_at(sink, Security.STARTTLS, shown[0]), QUICK)
         assert (found.stage, found.outcome) == (Stage.MAIL, None)
-        assert {"PIPELINING", "SIZE 10000000", "AUTH PLAIN LOGIN"} <= set(found.offers)
+        assert {"PIPELINING", "SIZE 10000000", "AUTH PLAIN LOGIN XOAUTH2"} <= set(found.offers)
         assert sink.wait_for(lambda: sink.talks[0].wire.lower().endswith(b"noop\r\nquit\r\n"))
         wrong = check(server_at(sink, Security.STARTTLS, shown[0], password="wrong"), QUICK)
         assert wrong.outcome is not None

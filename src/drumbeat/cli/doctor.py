@@ -16,7 +16,8 @@ from drumbeat.domain.errors import DatabaseUnsafe, DrumbeatError, MasterKeyWrong
 from drumbeat.mail.identity import Lookup, Verdict, examine_identity
 from drumbeat.mail.notice import read_sender
 from drumbeat.mail.resolver import Resolver
-from drumbeat.mail.session import Security, check
+from drumbeat.mail.session import Security, TokenSource, check
+from drumbeat.operations.grants import Tokens
 from drumbeat.operations.inboxes import trouble_of_inbox
 from drumbeat.operations.mailboxes import server_of
 from drumbeat.settings import Settings, is_loopback
@@ -28,8 +29,8 @@ from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.promises import check_promises
 from drumbeat.wiring import nothing_there, read_master_keys
 
-Sending = Callable[[Vault, StoredMailbox], str | None]
-Hearing = Callable[[Vault, StoredMailbox, Inbox], str | None]
+Sending = Callable[[Vault, StoredMailbox, TokenSource | None], str | None]
+Hearing = Callable[[Vault, StoredMailbox, Inbox, TokenSource | None], str | None]
 _LEAST_FREE = 50 * 10**6  # bytes
 
 
@@ -62,8 +63,8 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def _trouble(vault: Vault, mailbox: StoredMailbox) -> str | None:
-    return check(server_of(vault, mailbox)).trouble
+def _trouble(vault: Vault, mailbox: StoredMailbox, token: TokenSource | None) -> str | None:
+    return check(server_of(vault, mailbox, token)).trouble
 
 
 def examine(*, trouble_of_mailbox: Sending, trouble_of_inbox: Hearing) -> Iterator[Finding]:
@@ -191,7 +192,7 @@ def _examine_mailboxes(
             yield Finding(f"{subject}, which nobody sends with")
             continue
         try:
-            trouble = trouble_of_mailbox(vault, mailbox)
+            trouble = trouble_of_mailbox(vault, mailbox, Tokens(database, vault).source(mailbox))
         except (MasterKeyWrong, NotFound) as error:
             trouble = in_one_line(error)
         fix = f"Correct it with `drumbeat mailbox set {mailbox.id}`, or switch it off."
@@ -210,7 +211,7 @@ def _examine_inboxes(database: Database, vault: Vault, trouble_of_inbox: Hearing
     for mailbox, inbox in found:
         subject = f"what comes back to mailbox {mailbox.id} of account {mailbox.account_id} ({inbox.host}:{inbox.port})"
         try:
-            trouble = trouble_of_inbox(vault, mailbox, inbox)
+            trouble = trouble_of_inbox(vault, mailbox, inbox, Tokens(database, vault).source(mailbox))
         except MasterKeyWrong as error:
             trouble = in_one_line(error)
         yield Finding(subject, trouble, f"Correct it with `drumbeat mailbox listen {mailbox.id}`." if trouble else None)

@@ -264,9 +264,9 @@ def try_one(mailbox_id: MailboxId, account: AccountOption = None) -> None:
             inbox = inboxes.find(snapshot, mailbox.account_id, mailbox_id)
         if mailbox.is_removed:
             raise NotFound(f"There is no mailbox {mailbox_id}.")
-        server = server_of(world.vault, mailbox)
-        deaf = trouble_of_inbox(world.vault, mailbox, inbox)
-    trouble = check(server).trouble
+        token = world.tokens.source(mailbox)
+        trouble = check(server_of(world.vault, mailbox, token)).trouble
+        deaf = trouble_of_inbox(world.vault, mailbox, inbox, token)
     if trouble is not None:
         say(f"Mailbox {mailbox_id} does not work: {shown(trouble)}")
     if deaf is not None:

@@ -1,4 +1,4 @@
-"""`drumbeat mailbox identity` and `sign`: what receivers find out about a sender, and a signature of one's own."""
+"""`drumbeat mailbox grant`, `identity` and `sign`: who a mailbox logs in as, and what receivers find out about it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from drumbeat.cli.terminal import (
 )
 from drumbeat.domain.errors import NotFound
 from drumbeat.mail.identity import Verdict, examine_identity
+from drumbeat.mail.oauth import PROVIDERS, Grant
 from drumbeat.mail.session import Security
+from drumbeat.operations.grants import grant_mailbox
 from drumbeat.operations.signing import USUAL_SELECTOR, Published, sign_with, stop_signing
 from drumbeat.settings import text_in
 from drumbeat.store import mailboxes
@@ -30,8 +32,41 @@ from drumbeat.store.transaction import Tx
 
 def register(app: typer.Typer) -> None:
     """Add the commands to those of mailboxes."""
+    app.command("grant")(grant)
     app.command("identity")(look_up)
     app.command("sign")(sign)
+
+
+def grant(
+    mailbox_id: MailboxId,
+    provider: Annotated[str, typer.Option("--provider", help="google, microsoft, or other with --token-url.")],
+    username: Annotated[str, typer.Option("--username", help="Whose mailbox it is at the provider.")],
+    client_id: Annotated[str, typer.Option("--client-id", help="Of your application at the provider.")],
+    refresh_token_file: Annotated[Path, typer.Option("--refresh-token-file", exists=True, dir_okay=False)],
+    client_secret_file: Annotated[
+        Path | None, typer.Option("--client-secret-file", exists=True, dir_okay=False)
+    ] = None,
+    token_url: Annotated[str | None, typer.Option("--token-url", help="Where tokens are renewed.")] = None,
+    account: AccountOption = None,
+    acting: ActingOption = None,
+) -> None:
+    """Let a mailbox log in by OAuth 2 (XOAUTH2) instead of a password, to send and to read."""
+    usual_url, scope = PROVIDERS.get(provider, ("", ""))
+    if provider != "other" and not usual_url:
+        raise typer.BadParameter("It is google, microsoft or other.", param_hint="--provider")
+    secret = "" if client_secret_file is None else text_in(client_secret_file, "--client-secret-file")
+    refresh_token = text_in(refresh_token_file, "--refresh-token-file").strip()
+    given = Grant(token_url or usual_url, client_id, secret, refresh_token, scope)
+    with opened() as world:
+
+        def work(tx: Tx) -> None:
+            account_id = pick_account(tx, account)
+            by = acting_user(tx, account_id, acting)
+            grant_mailbox(tx, world.vault, account_id, mailbox_id, username, given, actor_id=by.id)
+
+        with options_named("token_url", "client_id", "username", refresh_token="--refresh-token-file"):  # noqa: S106
+            world.database.transact(work)
+    say(f"Mailbox {mailbox_id} logs in as {shown(username)}. See whether it works: drumbeat mailbox test {mailbox_id}")
 
 
 def look_up(

@@ -43,6 +43,7 @@ DrumbeatError
 |   |   `-- TemplateFails        it parses, yet cannot be rendered
 |   `-- InFile                   a refusal with the file and line that caused it
 |-- MissingTags                  a letter cannot be written for this person
+|-- GrantRefused                 a mailbox's provider takes its OAuth grant no more
 |-- InboxUnreachable             what comes back to a mailbox cannot be read
 |-- Misconfigured                the operator's to mend, at start
 |   |-- MasterKeyMissing
@@ -275,6 +276,10 @@ class MissingTags(DrumbeatError):
     def __init__(self, tags: Sequence[str]) -> None:
         self.tags = tuple(tags)
         super().__init__(", ".join(tags))
+
+
+class GrantRefused(DrumbeatError):
+    """The provider does not renew the mailbox's grant; grant it anew."""
 
 
 class InboxUnreachable(DrumbeatError):

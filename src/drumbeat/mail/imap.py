@@ -14,9 +14,9 @@ from typing import Final
 
 from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailBoxStartTls, MailBoxUnencrypted
 
-from drumbeat.domain.errors import InboxUnreachable
+from drumbeat.domain.errors import GrantRefused, InboxUnreachable
 from drumbeat.mail.parse import LARGEST
-from drumbeat.mail.session import Security, in_words
+from drumbeat.mail.session import Security, TokenSource, in_words
 
 _PATIENCE: Final = 30.0  # seconds for the connection and for each answer
 _LOOK_UP: Final = 1.0  # seconds after which somebody who waits is asked whether to go on
@@ -42,6 +42,7 @@ class ImapServer:
     username: str
     password: str = field(repr=False)
     cafile: str | None = None
+    token: TokenSource | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +129,19 @@ def _capabilities(session: BaseMailBox) -> list[str]:
 
 
 def _log_in(session: BaseMailBox, server: ImapServer) -> None:
-    if "AUTH=PLAIN" in session.client.capabilities:
+    if server.token is not None:
+        _log_in_by_token(session, server.username, server.token)
+    elif "AUTH=PLAIN" in session.client.capabilities:
         session.login_utf8(server.username, server.password, initial_folder=None)
     else:
         session.login(server.username, server.password, initial_folder=None)
+
+
+def _log_in_by_token(session: BaseMailBox, username: str, token: TokenSource) -> None:
+    try:
+        session.xoauth2(username, token(False), initial_folder=None)
+    except (ImapToolsError, imaplib.IMAP4.error):  # the token known may have been withdrawn: a fresh one tells
+        session.xoauth2(username, token(True), initial_folder=None)
 
 
 _TROUBLE: Final = (OSError, ImapToolsError, imaplib.IMAP4.error, ValueError, KeyError)
@@ -142,6 +152,8 @@ def _named(stage: InboxStage) -> Iterator[None]:
     """Whatever goes wrong is told as the trouble of this stage, in plain words."""
     try:
         yield
+    except GrantRefused as error:
+        raise InboxUnreachable(stage, str(error)) from error
     except _TROUBLE as error:
         is_tls = isinstance(error, ssl.SSLError)
         raise InboxUnreachable(InboxStage.TLS if is_tls else stage, _said(error)) from error

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from drumbeat.domain.delivery import Outcome, Reply, Stage
+from drumbeat.domain.errors import GrantRefused
 
 
 class Security(StrEnum):
@@ -23,6 +24,10 @@ class Security(StrEnum):
     NONE = "none"
     STARTTLS = "starttls"
     TLS = "tls"
+
+
+TokenSource = Callable[[bool], str]
+"""Gives an access token to log in with instead of a password; True asks for a fresh one, the known one was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Server:
     password: str | None = field(default=None, repr=False)
     connections: int = 4
     cafile: str | None = None
+    token: TokenSource | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +181,16 @@ def open_session(
             _greet(session)
         if server.username is not None:
             stage = Stage.AUTH
-            _log_in(session, server.username, server.password or "")
+            if server.token is None:
+                _log_in(session, server.username, server.password or "")
+            else:
+                _log_in_by_token(session, server.username, server.token)
     except smtplib.SMTPResponseException as error:
         text = error.smtp_error
         reply = Reply.read(error.smtp_code, text if isinstance(text, bytes) else text.encode())
         trouble = Trouble(stage, reply, None)
+    except GrantRefused as error:
+        trouble = Trouble(stage, Reply.read(535, f"5.7.8 {error}".encode()), None)
     except (OSError, ValueError) as error:
         trouble = Trouble(Stage.TLS if isinstance(error, ssl.SSLError) else stage, None, in_words(error))
     else:
@@ -225,6 +236,17 @@ def _log_in(session: Session, username: str, password: str) -> None:
         raise smtplib.SMTPNotSupportedError("the server offers no login that can be used here")
     if code != 235:
         raise smtplib.SMTPAuthenticationError(code, text)
+
+
+def _log_in_by_token(session: Session, username: str, token: TokenSource) -> None:
+    for is_second in (False, True):
+        secret = _base64(f"user={username}\1auth=Bearer {token(is_second)}\1\1")
+        code, text = session.docmd("AUTH", f"XOAUTH2 {secret}")
+        if code == 334:  # why it is refused, in JSON; the refusal itself follows
+            code, text = session.docmd("")
+        if code == 235:
+            return
+    raise smtplib.SMTPAuthenticationError(code, text)
 
 
 def _base64(text: str) -> str:

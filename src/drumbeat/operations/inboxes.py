@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.line import check_line
 from drumbeat.mail.imap import ImapServer, check_inbox
-from drumbeat.mail.session import Security
+from drumbeat.mail.session import Security, TokenSource
 from drumbeat.operations.mailboxes import check_host, check_password, check_port, standing
 from drumbeat.store import events, inboxes
 from drumbeat.store.inboxes import Inbox
@@ -85,8 +85,9 @@ def _journal(tx: Tx, account_id: int, mailbox_id: int, fact: str, actor_id: int 
     events.journal(tx, account_id, fact, subject="mailbox", subject_id=mailbox_id, actor_id=actor_id)
 
 
-def imap_server_of(vault: Vault, mailbox: StoredMailbox, inbox: Inbox) -> ImapServer:
-    """How to reach and enter the server where what comes back to a mailbox is read."""
+def imap_server_of(vault: Vault, mailbox: StoredMailbox, inbox: Inbox, token: TokenSource | None = None) -> ImapServer:
+    """How to reach and enter the server where what comes back to a mailbox is read; `token` gives access tokens if the
+    mailbox logs in by OAuth 2."""
     own = inbox.username is not None
     sealed = inbox.sealed_password if own else mailbox.sealed_password
     return ImapServer(
@@ -95,9 +96,12 @@ def imap_server_of(vault: Vault, mailbox: StoredMailbox, inbox: Inbox) -> ImapSe
         security=Security(inbox.security),
         username=(inbox.username if own else mailbox.username) or "",
         password="" if sealed is None else vault.open(sealed),
+        token=None if own else token,
     )
 
 
-def trouble_of_inbox(vault: Vault, mailbox: StoredMailbox, inbox: Inbox | None) -> str | None:
+def trouble_of_inbox(
+    vault: Vault, mailbox: StoredMailbox, inbox: Inbox | None, token: TokenSource | None = None
+) -> str | None:
     """What keeps a mailbox from hearing, found by logging in; None if nothing does, or it is not meant to."""
-    return None if inbox is None else check_inbox(imap_server_of(vault, mailbox, inbox))
+    return None if inbox is None else check_inbox(imap_server_of(vault, mailbox, inbox, token))

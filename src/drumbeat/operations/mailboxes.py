@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from drumbeat.domain.errors import IncorrectValue, NotFound, TestClockRefused
 from drumbeat.domain.line import check_line
 from drumbeat.domain.person import normalize_email
 from drumbeat.mail.compose import ascii_address
-from drumbeat.mail.session import Security, Server
+from drumbeat.mail.session import Security, Server, TokenSource
 from drumbeat.operations.healing import release
 from drumbeat.operations.pacing import give_anew
 from drumbeat.store import accounts, events, inboxes, installation, lanes, mailboxes
@@ -39,6 +39,7 @@ LONGEST_SPACING = 86_400
 MOST_LETTERS = 1_000_000
 _LONGEST_WAIT = timedelta(hours=1)
 _LONGEST_COUNT = 10
+_NO_HOLD: dict[str, Any] = {"held_since": None, "held_until": None, "hold_reason": None, "hold_detail": None}
 # What another mailbox may cure: none was there or it was off, or the one before was held.
 _CURED_BY_A_MAILBOX = (FailureReason.SENDOUT_DISABLED, FailureReason.AUTH, FailureReason.SENDOUT_LIMITED)
 
@@ -172,26 +173,35 @@ def change_mailbox(
         raise IncorrectValue("This is the built-in catcher; add a mailbox of your own.", field="mailbox")
     settings = replace(_settings_of(vault, before, changes), **changes)
     after = replace(_checked(vault, account_id, settings), id=mailbox_id, is_active=before.is_active)
-    if not {"username", "password"} & changes.keys():
+    if before.sealed_grant is not None and "password" not in changes:
+        after = replace(after, sealed_password=None, sealed_grant=before.sealed_grant)
+    elif not {"username", "password"} & changes.keys():
         after = replace(after, sealed_password=before.sealed_password)  # sealing anew would look like a change
     changed = [name for name in _CHANGEABLE if getattr(after, name) != getattr(before, name)]
     if changed:
         mailboxes.save_settings(tx, after)
-        told = ["password" if name == "sealed_password" else name for name in changed]
-        events.journal(
-            tx, account_id, "mailbox_changed", subject="mailbox", subject_id=mailbox_id, actor_id=actor_id, changed=told
-        )
+        resettle(tx, before, after, changed, actor_id)
+    return mailboxes.get(tx, account_id, mailbox_id)
+
+
+def resettle(tx: Tx, before: StoredMailbox, after: StoredMailbox, changed: Sequence[str], actor_id: int | None) -> None:
+    """Journal what changed of a mailbox; another server, login or sender is tried at once."""
+    account_id, mailbox_id = before.account_id, before.id
+    told = ["password" if name == "sealed_password" else name for name in changed]
+    events.journal(
+        tx, account_id, "mailbox_changed", subject="mailbox", subject_id=mailbox_id, actor_id=actor_id, changed=told
+    )
     if set(changed) - {"name", "sender_name", "connections"}:
-        mailboxes.save_hold(tx, replace(after, hold_count=before.hold_count))
+        mailboxes.save_hold(tx, replace(after, hold_count=before.hold_count, **_NO_HOLD))
         release(tx, account_id, _CURED_BY_A_MAILBOX, mailbox_id=mailbox_id)
         lanes.wake(tx, account_id, [(mailbox_id, tx.now)])
         inboxes.look_again(tx, account_id, mailbox_id)
-    return mailboxes.get(tx, account_id, mailbox_id)
 
 
 def _settings_of(vault: Vault, mailbox: StoredMailbox, changes: Mapping[str, Any]) -> MailboxSettings:
     """The mailbox as it is; its password is opened only if that is not replaced: the key may have been lost."""
     kept = mailbox.sealed_password is not None and "password" not in changes
+    by_grant = "by grant" if mailbox.sealed_grant is not None and "password" not in changes else None
     return MailboxSettings(
         name=mailbox.name,
         sender_name=mailbox.sender_name,
@@ -200,7 +210,7 @@ def _settings_of(vault: Vault, mailbox: StoredMailbox, changes: Mapping[str, Any
         port=mailbox.port,
         security=Security(mailbox.security),
         username=mailbox.username,
-        password=vault.open(mailbox.sealed_password) if kept and mailbox.sealed_password else None,
+        password=vault.open(mailbox.sealed_password) if kept and mailbox.sealed_password else by_grant,
         connections=mailbox.connections,
     )
 
@@ -288,8 +298,8 @@ def move_catchers(tx: Tx, host: str, port: int) -> int:
     return moved
 
 
-def server_of(vault: Vault, mailbox: StoredMailbox) -> Server:
-    """How to reach and enter a mailbox's outgoing server."""
+def server_of(vault: Vault, mailbox: StoredMailbox, token: TokenSource | None = None) -> Server:
+    """How to reach and enter a mailbox's outgoing server; `token` gives access tokens if it logs in by OAuth 2."""
     sealed = mailbox.sealed_password
     return Server(
         host=mailbox.host,
@@ -298,6 +308,7 @@ def server_of(vault: Vault, mailbox: StoredMailbox) -> Server:
         username=mailbox.username,
         password=None if sealed is None else vault.open(sealed),
         connections=mailbox.connections,
+        token=token,
     )
 
 

@@ -45,6 +45,7 @@ class StoredMailbox:
     ramp_since: datetime | None = None
     dkim_selector: str | None = None
     sealed_dkim_key: str | None = None
+    sealed_grant: str | None = None
 
     @property
     def is_paced(self) -> bool:
@@ -69,7 +70,8 @@ class StoredMailbox:
     @property
     def server_settings(self) -> tuple[object, ...]:
         """What the connections to its server depend on."""
-        return self.host, self.port, self.security, self.username, self.sealed_password, self.connections
+        login = self.username, self.sealed_password, self.sealed_grant is not None
+        return self.host, self.port, self.security, *login, self.connections
 
 
 def add(tx: Tx, mailbox: StoredMailbox) -> int:
@@ -97,6 +99,11 @@ def save_limits(tx: Tx, mailbox: StoredMailbox) -> None:
     """Store how quickly a locked mailbox may send."""
     given = _parameters(mailbox)
     tx.run(_SAVE_LIMITS, **{name: given[name] for name in ("account_id", "id", *_LIMITS)}, now=to_stamp(tx.now))
+
+
+def save_grant(tx: Tx, account_id: int, id: int, sealed_grant: str) -> None:
+    """Store the grant that a provider put in the place of the one before."""
+    tx.run(_SAVE_GRANT, account_id=account_id, id=id, oauth_grant=sealed_grant, now=to_stamp(tx.now))
 
 
 def save_signing(tx: Tx, mailbox: StoredMailbox) -> None:
@@ -177,6 +184,7 @@ def _parameters(mailbox: StoredMailbox) -> dict[str, Any]:
         "ramp_since": stamp_or_none(mailbox.ramp_since),
         "dkim_selector": mailbox.dkim_selector,
         "dkim_key": mailbox.sealed_dkim_key,
+        "oauth_grant": mailbox.sealed_grant,
     }
 
 
@@ -208,13 +216,14 @@ def _mailbox(row: Record) -> StoredMailbox:
         ramp_since=instant_or_none(row.ramp_since),
         dkim_selector=row.dkim_selector,
         sealed_dkim_key=row.dkim_key,
+        sealed_grant=row.oauth_grant,
     )
 
 
 _COLUMNS = (
     "account_id, id, name, sender_name, sender_email, host, port, security, username, password, connections, "
     "is_catcher, status, held_since, held_until, hold_reason, hold_detail, hold_count, "
-    "per_day, per_hour, spacing, ramp_from, ramp_since, dkim_selector, dkim_key"
+    "per_day, per_hour, spacing, ramp_from, ramp_since, dkim_selector, dkim_key, oauth_grant"
 )
 _ADD = Statement(f"""
     INSERT INTO mailboxes ({_COLUMNS}, created_at, updated_at)
@@ -234,6 +243,7 @@ _SETTINGS = (
     "security",
     "username",
     "password",
+    "oauth_grant",
     "connections",
 )
 _SAVE_SETTINGS = Statement(f"""
@@ -245,13 +255,18 @@ _SAVE_LIMITS = Statement(f"""
     UPDATE mailboxes SET {", ".join(f"{name} = :{name}" for name in _LIMITS)}, updated_at = :now
     WHERE account_id = :account_id AND id = :id
 """)
+_SAVE_GRANT = Statement("""
+    UPDATE mailboxes SET oauth_grant = :oauth_grant, updated_at = :now
+    WHERE account_id = :account_id AND id = :id AND oauth_grant IS NOT NULL
+""")
 _SAVE_SIGNING = Statement("""
     UPDATE mailboxes SET dkim_selector = :dkim_selector, dkim_key = :dkim_key, updated_at = :now
     WHERE account_id = :account_id AND id = :id
 """)
 _REMOVE = Statement("""
     UPDATE mailboxes SET status = 'off', removed_at = :now, username = NULL, password = NULL, dkim_key = NULL,
-        held_since = NULL, held_until = NULL, hold_reason = NULL, hold_detail = NULL, hold_count = 0, updated_at = :now
+        oauth_grant = NULL, held_since = NULL, held_until = NULL, hold_reason = NULL, hold_detail = NULL,
+        hold_count = 0, updated_at = :now
     WHERE account_id = :account_id AND id = :id
 """)
 _SWITCH = Statement("""

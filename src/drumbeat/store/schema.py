@@ -235,6 +235,7 @@ mailboxes = tenant_table(
     Column("ramp_since", BigInteger),
     Column("dkim_selector", Text),  # where the key that its letters are signed with is published
     Column("dkim_key", Text),  # encrypted by the master key
+    Column("oauth_grant", Text),  # what access tokens are renewed with, encrypted; then there is no password
     one_of("security", "none", "starttls", "tls"),
     one_of("status", "active", "off"),
 )

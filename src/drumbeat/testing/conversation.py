@@ -87,6 +87,9 @@ _USUAL: Final = {
 }
 
 
+_REFUSED: Final = "refused"
+
+
 class Conversation(asyncio.BufferedProtocol):
     """One connection: bytes in, replies out, one write for all that a chunk brought."""
 
@@ -234,7 +237,7 @@ class Conversation(asyncio.BufferedProtocol):
         if self._sink.tls is not None and not self._talk.encrypted:
             lines.append("STARTTLS")
         elif self._sink.credentials is not None:
-            lines.append("AUTH PLAIN LOGIN")
+            lines.append("AUTH PLAIN LOGIN XOAUTH2")
         usual = "\r\n".join(f"250-{line}" for line in lines[:-1])
         self._act(At.EHLO, f"{usual}\r\n250 {lines[-1]}".lstrip())
 
@@ -247,13 +250,29 @@ class Conversation(asyncio.BufferedProtocol):
     def _auth(self, argument: str) -> None:
         mechanism, _, secret = argument.partition(" ")
         self._secrets = []
-        if mechanism.upper() == "PLAIN" and secret:
+        if mechanism.upper() == "XOAUTH2":
+            self._take_token(b64decode(secret).decode())
+        elif mechanism.upper() == "PLAIN" and secret:
             self._take_secret(secret)
         else:
             self._out.append("334 VXNlcm5hbWU6\r\n")
 
+    def _take_token(self, told: str) -> None:
+        user, _, bearer = told.strip("\1").partition("\1auth=Bearer ")
+        self._sink.logins += 1
+        if (user.removeprefix("user="), bearer) == self._sink.credentials:
+            self._secrets = None
+            self._act(At.AUTH)
+        else:
+            self._secrets = [_REFUSED]
+            self._out.append("334 eyJzdGF0dXMiOiI0MDAifQ==\r\n")
+
     def _take_secret(self, secret: str) -> None:
         assert self._secrets is not None
+        if self._secrets == [_REFUSED]:
+            self._secrets = None
+            self._act(At.AUTH, "535 5.7.8 the token is not valid")
+            return
         self._secrets += b64decode(secret).decode().split("\0")
         if len(self._secrets) == 1:
             self._out.append("334 UGFzc3dvcmQ6\r\n")

@@ -106,7 +106,8 @@ class _Reader:
         try:
             with world.database.read() as snapshot:
                 mailbox = mailboxes.get(snapshot, inbox.account_id, inbox.mailbox_id)
-            with open_inbox(imap_server_of(world.vault, mailbox, inbox)) as session:
+            server = imap_server_of(world.vault, mailbox, inbox, world.tokens.source(mailbox))
+            with open_inbox(server) as session:
                 self._stay(session, ending)
         except MasterKeyWrong as error:
             return str(error)

@@ -162,11 +162,11 @@ class Worker:
     def _server(self, mailbox: StoredMailbox) -> Server:
         vault, database = self._world.vault, self._world.database
         try:
-            return server_of(vault, mailbox)
+            return server_of(vault, mailbox, self._world.tokens.source(mailbox))
         except MasterKeyWrong as error:
             detail = f"{error} Or set it anew: drumbeat mailbox set {mailbox.id} --password."
             database.transact(lambda tx: hold_unopened(tx, mailbox.account_id, mailbox.id, detail))
-            return replace(server_of(vault, replace(mailbox, sealed_password=None)), password="")
+            return replace(server_of(vault, replace(mailbox, sealed_password=None, sealed_grant=None)), password="")
 
     def _to_test(self) -> list[StoredMailbox]:
         with self._world.database.read() as snapshot:
@@ -177,7 +177,7 @@ class Worker:
         detail: str | None = None
         if mailbox.hold_reason == FailureReason.AUTH:
             try:
-                outcome = check(server_of(self._world.vault, mailbox)).outcome
+                outcome = check(server_of(self._world.vault, mailbox, self._world.tokens.source(mailbox))).outcome
                 detail = None if outcome is None else read_outcome(outcome).detail
             except DrumbeatError as error:
                 detail = str(error)

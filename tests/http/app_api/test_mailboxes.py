@@ -271,3 +271,31 @@ def test_letters_are_signed_and_the_record_to_publish_is_told(owner: Browser, si
     assert details(owner("PUT", f"{path}/dkim", {"selector": "a b"}))["field"] == "selector"
     assert owner("DELETE", f"{path}/dkim").status_code == 204
     assert owner("GET", path).json()["data"]["dkimSelector"] is None
+
+
+GRANT = {"provider": "google", "username": "olga@northwind.example", "clientId": "c", "refreshToken": "a refresh token"}
+
+
+def test_a_mailbox_logs_in_by_oauth_and_its_secrets_are_never_shown(owner: Browser, sink: Sink) -> None:
+    login = {"username": "olga", "password": "a mail secret", "security": "starttls"}
+    path = f"/api/mailboxes/{owner('POST', '/api/mailboxes', settings(sink, **login)).json()['data']['id']}"
+    answer = owner("PUT", f"{path}/grant", GRANT)
+    assert (answer.json()["data"]["byOauth"], answer.json()["data"]["username"]) == (True, "olga@northwind.example")
+    assert "a refresh token" not in answer.text
+    assert owner("PUT", path, {"password": "a mail secret"}).json()["data"]["byOauth"] is False
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"provider": "nobody"}, "provider"),
+        ({"provider": "other"}, "tokenUrl"),
+        ({"provider": "other", "tokenUrl": "http://token.example/"}, "tokenUrl"),
+        ({"refreshToken": ""}, "refreshToken"),
+        ({"clientId": ""}, "clientId"),
+    ],
+)
+def test_what_is_wrong_with_a_grant_is_named(owner: Browser, sink: Sink, wrong: dict[str, Any], field: str) -> None:
+    made = owner("POST", "/api/mailboxes", settings(sink, security="starttls"))
+    path = f"/api/mailboxes/{made.json()['data']['id']}/grant"
+    assert details(owner("PUT", path, GRANT | wrong))["field"] == field

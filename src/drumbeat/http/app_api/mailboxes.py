@@ -268,8 +268,8 @@ def test_one(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
         read_parameters(request)
         mailbox = standing_mailbox(snapshot, member, read_id(id, "mailbox"))
         inbox = inboxes.find(snapshot, member.account_id, mailbox.id)
-    sending = _tried(lambda: check(server_of(world.vault, mailbox)).trouble)
-    reading = _tried(lambda: trouble_of_inbox(world.vault, mailbox, inbox))
+    sending = _tried(lambda: check(server_of(world.vault, mailbox, world.tokens.source(mailbox))).trouble)
+    reading = _tried(lambda: trouble_of_inbox(world.vault, mailbox, inbox, world.tokens.source(mailbox)))
     return reply(MailboxTest(sending is None and reading is None, sending, reading))
 
 

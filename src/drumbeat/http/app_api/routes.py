@@ -12,6 +12,7 @@ from drumbeat.http.app_api import (
     executing,
     explaining,
     files,
+    grants,
     identities,
     imports,
     inboxes,
@@ -32,7 +33,7 @@ from drumbeat.http.app_api import (
 
 def router() -> Router:
     """The routes under /api for a browser that is signed in."""
-    who = (session, passwords, account, users, keys, mailboxes, inboxes, identities)
+    who = (session, passwords, account, users, keys, mailboxes, inboxes, grants, identities)
     what = (calendars, templates, sequences, versions, executing, files)
     work = (imports, people, tasks, enrollments, explaining, doubts, suppressions, status)
     return Router("/api", route_handlers=[handler for noun in who + what + work for handler in noun.handlers])

@@ -51,6 +51,7 @@ class ShownMailbox(msgspec.Struct, rename="camel", frozen=True):
     port: int
     security: Security
     username: str | None
+    by_oauth: bool
     connections: int
     per_day: int | None
     per_hour: int | None
@@ -73,6 +74,7 @@ MAILBOX_SHOWN: dict[str, Any] = {
     "port": 587,
     "security": "starttls",
     "username": "olive",
+    "byOauth": False,
     "connections": 4,
     "perDay": 400,
     "perHour": None,
@@ -124,6 +126,7 @@ def shown_mailbox(mailbox: StoredMailbox, users: Sequence[User], inbox: Inbox | 
         port=mailbox.port,
         security=Security(mailbox.security),
         username=mailbox.username,
+        by_oauth=mailbox.sealed_grant is not None,
         connections=mailbox.connections,
         per_day=mailbox.per_day,
         per_hour=mailbox.per_hour,
