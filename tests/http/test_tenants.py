@@ -76,6 +76,7 @@ FIELDS = {
     "accountId": "account",
 }
 FREE = {
+    "clientId": "what a provider calls an application",
     "source_id": "a number of the caller's own",
     "unqualified_reason_id": "a number of the caller's own",
     "deal_id": "there are no deals",

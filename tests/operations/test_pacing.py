@@ -26,7 +26,7 @@ from drumbeat.store.stamps import from_stamp
 from drumbeat.store.transaction import Tx
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter as letter_of
-from drumbeat.testing.sink import CUT, At, Do
+from drumbeat.testing.sink import CUT, At, Do, Talk
 from drumbeat.worker import Worker
 from tests.operations.office import Office, opened
 
@@ -259,6 +259,34 @@ def test_a_limit_that_is_none_is_refused(office: Office, limits: dict[str, int],
     with pytest.raises(IncorrectValue) as refused:
         limit(office, **limits)
     assert refused.value.field == field
+
+
+def test_no_more_letters_than_allowed_are_on_their_way_to_one_domain(office: Office) -> None:
+    office.set_mailbox(connections=4)
+    limit(office, per_domain=1)
+    underway: set[tuple[str, int]] = set()
+    most: dict[str, int] = {"big.example": 0, "small.example": 0}
+
+    def script(at: At, talk: Talk) -> Do | None:
+        domain = talk.recipient.partition("@")[2]
+        if at is At.DATA:
+            underway.add((domain, talk.number))
+            most[domain] = max(most[domain], sum(each == domain for each, _ in underway))
+        elif at is At.DOT:
+            underway.discard((domain, talk.number))
+            return Do(delay=0.01)
+        return None
+
+    office.sink.script = script
+    addresses = [f"a{number}@{'big' if number % 4 else 'small'}.example" for number in range(40)]
+    office.execute(office.house.sequence(letter()), *addresses)
+    office.work()
+    assert sorted(office.recipients()) == sorted(addresses)
+    assert most == {"big.example": 1, "small.example": 1}
+    limit(office, per_domain=None)
+    office.execute(office.house.sequence(letter(), name="Again"), *addresses)
+    office.work()
+    assert most["big.example"] > 1
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

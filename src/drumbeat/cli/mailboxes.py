@@ -179,11 +179,14 @@ def limit(
     ramp_from: Annotated[
         str | None, typer.Option("--ramp-from", metavar="LETTERS", help="From now on, and a fifth more each day.")
     ] = None,
+    per_domain: Annotated[
+        str | None, typer.Option("--per-domain", metavar="LETTERS", help="On their way to one domain at once.")
+    ] = None,
     account: AccountOption = None,
     acting: ActingOption = None,
 ) -> None:
     """Limit how quickly a mailbox sends; what is named changes, and `none` takes a limit away."""
-    texts = {"per_day": per_day, "per_hour": per_hour, "ramp_from": ramp_from}
+    texts = {"per_day": per_day, "per_hour": per_hour, "ramp_from": ramp_from, "per_domain": per_domain}
     changes: dict[str, Any] = {
         name: whole_or_none(text, f"--{name.replace('_', '-')}") for name, text in texts.items() if text is not None
     }

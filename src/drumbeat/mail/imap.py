@@ -169,6 +169,8 @@ def _said(error: Exception) -> str:
         texts = answer[1] if isinstance(answer, tuple) else [answer]
         return " ".join(each.decode("utf-8", "replace") for each in texts if isinstance(each, bytes)) or str(error)
     text = in_words(error)
+    if text.endswith("EOF"):
+        return "the server closed the connection"
     quoted = _QUOTED.match(text)
     return quoted[2] if quoted else text
 

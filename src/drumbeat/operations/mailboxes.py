@@ -220,10 +220,10 @@ def limit_mailbox(
 ) -> StoredMailbox:
     """Limit how quickly a mailbox sends; whoever waits for a turn at it is given a new one.
 
-    `changes` are per_day, per_hour, ramp_from (letters, None for no limit) and spacing (seconds). With ramp_from so
-    many letters leave today, and a fifth more each day.
+    `changes` are per_day, per_hour, ramp_from, per_domain (letters, None for no limit) and spacing (seconds). With
+    ramp_from so many letters leave today, and a fifth more each day; per_domain are on their way to one domain at once.
     """
-    for name in changes.keys() & {"per_day", "per_hour", "ramp_from"}:
+    for name in changes.keys() & {"per_day", "per_hour", "per_domain", "ramp_from"}:
         letters = changes[name]
         if letters is not None and not 1 <= letters <= MOST_LETTERS:
             raise IncorrectValue(f"It is a number of letters from 1 to {MOST_LETTERS:,}, or none.", field=name)

@@ -43,6 +43,7 @@ class StoredMailbox:
     spacing: int = 0  # seconds
     ramp_from: int | None = None
     ramp_since: datetime | None = None
+    per_domain: int | None = None
     dkim_selector: str | None = None
     sealed_dkim_key: str | None = None
     sealed_grant: str | None = None
@@ -182,6 +183,7 @@ def _parameters(mailbox: StoredMailbox) -> dict[str, Any]:
         "spacing": mailbox.spacing,
         "ramp_from": mailbox.ramp_from,
         "ramp_since": stamp_or_none(mailbox.ramp_since),
+        "per_domain": mailbox.per_domain,
         "dkim_selector": mailbox.dkim_selector,
         "dkim_key": mailbox.sealed_dkim_key,
         "oauth_grant": mailbox.sealed_grant,
@@ -214,6 +216,7 @@ def _mailbox(row: Record) -> StoredMailbox:
         spacing=row.spacing,
         ramp_from=row.ramp_from,
         ramp_since=instant_or_none(row.ramp_since),
+        per_domain=row.per_domain,
         dkim_selector=row.dkim_selector,
         sealed_dkim_key=row.dkim_key,
         sealed_grant=row.oauth_grant,
@@ -223,7 +226,7 @@ def _mailbox(row: Record) -> StoredMailbox:
 _COLUMNS = (
     "account_id, id, name, sender_name, sender_email, host, port, security, username, password, connections, "
     "is_catcher, status, held_since, held_until, hold_reason, hold_detail, hold_count, "
-    "per_day, per_hour, spacing, ramp_from, ramp_since, dkim_selector, dkim_key, oauth_grant"
+    "per_day, per_hour, spacing, ramp_from, ramp_since, per_domain, dkim_selector, dkim_key, oauth_grant"
 )
 _ADD = Statement(f"""
     INSERT INTO mailboxes ({_COLUMNS}, created_at, updated_at)
@@ -250,7 +253,7 @@ _SAVE_SETTINGS = Statement(f"""
     UPDATE mailboxes SET {", ".join(f"{name} = :{name}" for name in _SETTINGS)}, updated_at = :now
     WHERE account_id = :account_id AND id = :id
 """)
-_LIMITS = ("per_day", "per_hour", "spacing", "ramp_from", "ramp_since")
+_LIMITS = ("per_day", "per_hour", "spacing", "ramp_from", "ramp_since", "per_domain")
 _SAVE_LIMITS = Statement(f"""
     UPDATE mailboxes SET {", ".join(f"{name} = :{name}" for name in _LIMITS)}, updated_at = :now
     WHERE account_id = :account_id AND id = :id

@@ -231,6 +231,7 @@ mailboxes = tenant_table(
     Column("per_day", Integer),  # its own limits; null: none
     Column("per_hour", Integer),
     Column("spacing", Integer, nullable=False, server_default="0"),  # seconds between two letters
+    Column("per_domain", Integer),  # letters on their way at once to one recipients' domain
     Column("ramp_from", Integer),  # letters on the day of ramp_since, more each day
     Column("ramp_since", BigInteger),
     Column("dkim_selector", Text),  # where the key that its letters are signed with is published

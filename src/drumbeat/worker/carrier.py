@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import cast
 
@@ -69,14 +69,28 @@ class Carrier:
             return envelopes
         try:
             while len(envelopes) < count and (self._claimed or self._claim_more()):
-                if self._claimed:
-                    envelope = self._written(self._claimed.popleft())
-                    envelopes += [envelope] if envelope else []
+                letter = self._next()
+                if letter is None and self._claimed:
+                    break  # all that is left is for domains that have as much as they may on its way
+                envelope = None if letter is None else self._written(letter)
+                envelopes += [envelope] if envelope else []
         except Unavailable:
             if not envelopes:
                 raise
             # What was written can go; the next take meets the database again.
         return envelopes
+
+    def _next(self) -> ClaimedLetter | None:
+        """The first claimed letter whose domain may have one more on its way; None if there is none."""
+        most = self.mailbox.per_domain
+        if most is None:
+            return self._claimed.popleft() if self._claimed else None
+        on_their_way = Counter(_domain(letter) for letter, _ in self._in_air.values())
+        for index, letter in enumerate(self._claimed):
+            if on_their_way[_domain(letter)] < most:
+                del self._claimed[index]
+                return letter
+        return None
 
     def _claim_more(self) -> bool:
         """Whether a claim brought anything: letters, or enrollments it dealt with otherwise."""
@@ -166,3 +180,7 @@ class Carrier:
         if untried:
             account_id = self.mailbox.account_id
             self._world.database.transact(lambda tx: release(tx, account_id, untried, self._token))
+
+
+def _domain(letter: ClaimedLetter) -> str:
+    return letter.frozen.recipient_email.rpartition("@")[2]

@@ -155,6 +155,8 @@ class Worker:
         if carrier is not None and has_changed and not carrier.has_unsettled:
             carrier.close()
             carrier = None
+        if carrier is not None and not has_changed:
+            carrier.mailbox = mailbox  # its limits may be others
         if carrier is None:
             carrier = self._carriers[lane] = Carrier(self._world, mailbox, self._server(mailbox))
         return carrier

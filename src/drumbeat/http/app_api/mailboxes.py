@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from litestar import Response, delete, post, put
@@ -69,7 +69,8 @@ class ChangingMailbox(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     """What is left out stays; username null sends without a login. `active` switches it off and on.
 
     Its own limits: letters a day and an hour of the account's zone (null: any number), spacing, the seconds between two
-    letters, and rampFrom, a slow start: so many letters today, and a fifth more each day.
+    letters, rampFrom, a slow start: so many letters today, and a fifth more each day, and perDomain, how many are on
+    their way to one recipients' domain at once.
     """
 
     host: Name | UnsetType = UNSET
@@ -85,6 +86,7 @@ class ChangingMailbox(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     per_hour: _Letters | UnsetType | None = UNSET
     spacing: _Seconds | UnsetType = UNSET
     ramp_from: _Letters | UnsetType | None = UNSET
+    per_domain: _Letters | UnsetType | None = UNSET
     active: bool | UnsetType = UNSET
 
 
@@ -103,6 +105,7 @@ class LiftedHold(msgspec.Struct, rename="camel", frozen=True):
     released: int
 
 
+_LIMITS: Final = ("per_day", "per_hour", "spacing", "ramp_from", "per_domain")
 _read_new = BodyReader(AddingMailbox)
 _read_changes = BodyReader(ChangingMailbox)
 
@@ -213,7 +216,9 @@ def update_mailbox(request: AnyRequest, id: FromPath[str], body: RawBody) -> Res
     number, changes = read_id(id, "mailbox"), struct_changes(_read_changes(request, body))
     is_active = changes.pop("active", None)
     limits: dict[str, int | None] = {
-        name: changes.pop(name) for name in ("per_day", "per_hour", "spacing", "ramp_from") if name in changes
+        name: changes.pop(name)
+        for name in ("per_day", "per_hour", "spacing", "ramp_from", "per_domain")
+        if name in changes
     }
     if changes.get("username", "") is None:
         changes["password"] = None

@@ -57,6 +57,7 @@ class ShownMailbox(msgspec.Struct, rename="camel", frozen=True):
     per_hour: int | None
     spacing: int
     ramp_from: int | None
+    per_domain: int | None
     dkim_selector: str | None
     catcher: bool
     active: bool
@@ -80,6 +81,7 @@ MAILBOX_SHOWN: dict[str, Any] = {
     "perHour": None,
     "spacing": 3,
     "rampFrom": None,
+    "perDomain": None,
     "dkimSelector": None,
     "catcher": False,
     "active": True,
@@ -132,6 +134,7 @@ def shown_mailbox(mailbox: StoredMailbox, users: Sequence[User], inbox: Inbox | 
         per_hour=mailbox.per_hour,
         spacing=mailbox.spacing,
         ramp_from=mailbox.ramp_from,
+        per_domain=mailbox.per_domain,
         dkim_selector=mailbox.dkim_selector,
         catcher=mailbox.is_catcher,
         active=mailbox.is_active,

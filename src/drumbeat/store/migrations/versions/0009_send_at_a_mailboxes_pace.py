@@ -15,6 +15,7 @@ def upgrade() -> None:
     op.add_column("mailboxes", sa.Column("per_day", sa.Integer(), nullable=True))
     op.add_column("mailboxes", sa.Column("per_hour", sa.Integer(), nullable=True))
     op.add_column("mailboxes", sa.Column("spacing", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("mailboxes", sa.Column("per_domain", sa.Integer(), nullable=True))
     op.add_column("mailboxes", sa.Column("ramp_from", sa.Integer(), nullable=True))
     op.add_column("mailboxes", sa.Column("ramp_since", sa.BigInteger(), nullable=True))
     op.add_column("due", sa.Column("came_due_at", sa.BigInteger(), nullable=True))
