@@ -84,8 +84,8 @@ def claim(tx: Tx, identity: Identity, account_id: int, lane_id: int, *, limit: i
     if mailbox is not None and _is_paused(mailbox, tx):
         lanes.hold(tx, account_id, lane_id, mailbox.held_until)
         return Claim()
-    if mailbox is not None and mailbox.is_paced:
-        give_anew_if_missed(tx, mailbox)
+    if mailbox is not None and mailbox.is_paced and give_anew_if_missed(tx, mailbox):
+        return Claim(taken=1)  # in a transaction of its own: the next claim locks enrollments before turns
     lease_until = tx.now + LEASE
     found = due.claim(tx, account_id, lane_id, limit=limit, token=token, lease_until=lease_until)
     claim = Claim(taken=len(found))

@@ -30,10 +30,12 @@ def close_diary(tx: Tx, account_id: int, mailbox_id: int, diary: Diary | None) -
         turns.save(tx, account_id, mailbox_id, {hour: diary.hours[hour] for hour in sorted(diary.changed)})
 
 
-def give_anew_if_missed(tx: Tx, mailbox: StoredMailbox) -> None:
-    """After an outage the turns are given anew, oldest first: nobody catches up in a burst."""
-    if due.missed_turn(tx, mailbox.account_id, mailbox.id, tx.now - MISSED_AFTER):
+def give_anew_if_missed(tx: Tx, mailbox: StoredMailbox) -> bool:
+    """After an outage give the turns anew, oldest first, so that nobody catches up in a burst; False if none passed."""
+    is_missed = due.missed_turn(tx, mailbox.account_id, mailbox.id, tx.now - MISSED_AFTER)
+    if is_missed:
         give_anew(tx, mailbox.account_id, mailbox.id)
+    return is_missed
 
 
 def give_anew(tx: Tx, account_id: int, mailbox_id: int) -> None:
