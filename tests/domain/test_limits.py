@@ -125,7 +125,8 @@ def test_no_hour_and_no_day_has_more_turns_than_allowed_and_they_come_in_order(
 ) -> None:
     pace = Pace(zone, per_day, per_hour, timedelta(seconds=seconds))
     now = NOON + hours * HOUR
-    given = turns(Diary(pace, {}), letters, now)
+    kept: dict[datetime, Hour] = {}  # each claim opens the diary anew
+    given = [Diary(pace, kept).give(now, b"%d" % number, always) for number in range(letters)]
     assert given == sorted(given)
     assert given[0] == now
     by_hour = [pace.hour_of(turn) for turn in given]
@@ -142,6 +143,15 @@ def test_ten_thousand_turns_are_given_quickly() -> None:
     given = turns(Diary(Pace("Europe/Berlin", per_hour=20), {}), 10_000)
     assert given[-1] - given[0] > timedelta(days=20)
     assert time.process_time() - began < 10
+
+
+def test_ten_thousand_turns_over_many_claims_stay_in_order_and_apart() -> None:
+    pace, kept, given = Pace("UTC", spacing=timedelta(seconds=3)), dict[datetime, Hour](), list[datetime]()
+    while len(given) < 10_000:
+        diary = Diary(pace, kept)
+        given += [diary.give(NOON, b"%d" % number, always) for number in range(len(given), len(given) + 200)]
+    assert given == sorted(given)
+    assert all(later - earlier >= timedelta(seconds=2.25) for earlier, later in pairwise(given))
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,9 @@ class Diary:
         ends = hour + _HOUR
         if turn >= ends:
             return turn
+        following = self.hours.get(ends)
+        if following is not None and following.taken and turn > ends - self.pace.spacing * (1 + _JITTER):
+            return ends  # the first turn of the next hour may be as soon as that
         if self._day_is_full(hour):
             return self.pace.next_day(hour)
         taken = self.hours[hour].taken if hour in self.hours else 0
