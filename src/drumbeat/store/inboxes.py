@@ -110,6 +110,7 @@ def leave(tx: Tx, inbox: Inbox, token: str, look_at: datetime, trouble: str | No
         look_at=to_stamp(look_at),
         trouble=trouble,
         failures=0 if trouble is None else inbox.failures + 1,
+        heard_at=to_stamp(tx.now) if trouble is None else None,
         now=to_stamp(tx.now),
     )
 
@@ -181,6 +182,7 @@ _LOOK_AGAIN = Statement("""
 """)
 _LEAVE = Statement("""
     UPDATE inboxes SET look_at = :look_at, trouble = :trouble, failures = :failures, lease_token = NULL,
+        heard_at = coalesce(:heard_at, heard_at),
         lease_until = NULL, updated_at = :now
     WHERE account_id = :account_id AND mailbox_id = :mailbox_id AND lease_token = :token
 """)
