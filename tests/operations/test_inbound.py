@@ -351,3 +351,31 @@ def test_a_receipt_and_a_report_of_success_are_no_reply(office: Office) -> None:
     )
     assert heard(office, raw) is None
     assert office.house.enrollment(ada.id).state is State.ACTIVE
+
+
+def test_a_copy_of_our_own_follow_up_in_the_thread_is_no_reply(office: Office) -> None:
+    ada = sent_to(office, letter(), letter("2 hours", is_reply=True), letter("2 hours"))
+    office.later(hours=2)
+    assert office.mail()["In-Reply-To"] == message_id(office, ada, 0)
+    assert heard(office, office.sink.letters[-1].content) is None
+    assert office.house.enrollment(ada.id).state is State.ACTIVE
+    assert evidence(office, ada) == []
+
+
+@pytest.mark.parametrize("more", ["", "Auto-Submitted: auto-replied"])
+def test_what_the_seller_writes_in_the_thread_themselves_is_not_the_person_s(office: Office, more: str) -> None:
+    ada = sent_to(office)
+    lines = (more,) if more else ()
+    raw = answer(office, ada, "I am away until 30 March 2026.", *lines, sender="Olive@Tea.example")
+    assert heard(office, raw) is None
+    assert office.house.enrollment(ada.id).due_at == ada.due_at
+    assert office.house.enrollment(ada.id).state is State.ACTIVE
+
+
+def test_whoever_tries_a_sequence_on_their_own_mailbox_is_heard(office: Office) -> None:
+    person = office.house.person("Olive", "olive@tea.example")
+    enrolled = office.enroll(office.house.sequence(letter(), letter("2 hours")), person)
+    office.work()
+    olive = office.house.enrollment(enrolled.id)
+    assert heard(office, office.sink.letters[-1].content) is None
+    assert heard(office, answer(office, olive, "It works.", sender="olive@tea.example")) is InboundKind.REPLY

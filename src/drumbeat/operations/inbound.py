@@ -16,14 +16,14 @@ from drumbeat.domain.enrollment import Enrollment, FinishedReason
 from drumbeat.domain.happening import AddressFailed, Away, Bounced, EnrollmentEvent, FinishRequested
 from drumbeat.domain.inbound import InboundKind, Reading, Received, classify
 from drumbeat.domain.machine import decide
-from drumbeat.domain.person import address_hash
+from drumbeat.domain.person import address_hash, address_key
 from drumbeat.domain.unsubscribe import Suppression, find_unsubscribe_token, read_unsubscribe_token
 from drumbeat.mail.parse import parse
 from drumbeat.operations.changes import Change, store
 from drumbeat.operations.doubts import settle_by_evidence
 from drumbeat.operations.enrollments import finish_all
 from drumbeat.operations.unsubscribes import suppress, unsubscribe
-from drumbeat.store import accounts, deliveries, enrollments, received, unsubscribes
+from drumbeat.store import accounts, deliveries, enrollments, mailboxes, received, unsubscribes
 from drumbeat.store.deliveries import Delivery
 from drumbeat.store.received import Absence, ReceivedMessage
 from drumbeat.store.transaction import Snapshot, Tx
@@ -76,7 +76,8 @@ def take_in(tx: Tx, hash_key: bytes, account_id: int, mailbox_id: int, heard: He
     Bounces, complaints and unsubscriptions count only with an id of ours, which nobody can guess; a person's
     message counts also when it comes from the address that an enrollment of this mailbox writes to.
     """
-    _own_copy(tx, hash_key, account_id, heard.message)
+    if _is_own_copy(tx, hash_key, account_id, heard.message):
+        return None
     kind, matches = _matched(tx, hash_key, account_id, mailbox_id, heard)
     new = [each for each in matches if not received.is_known(tx, account_id, mailbox_id, _digest(heard, each))]
     for match in new:
@@ -89,12 +90,13 @@ def _digest(heard: Heard, match: _Match) -> str:
     return f"{heard.digest}/{match.enrollment.id}" if match.by is MatchedBy.SENDER else heard.digest
 
 
-def _own_copy(tx: Tx, hash_key: bytes, account_id: int, message: Received) -> None:
-    """A copy of a letter of ours, as in a Sent folder, proves that the letter left."""
-    for id in message.headers.get("message-id", ())[:1]:
-        ours = read_message_id(hash_key, id.strip())
-        if ours is not None and ours[0] == account_id:
-            settle_by_evidence(tx, account_id, ours[1:], "a copy of it was found in the mailbox")
+def _is_own_copy(tx: Tx, hash_key: bytes, account_id: int, message: Received) -> bool:
+    """Whether it is a letter of ours, which proves that the letter left; a follow-up names the letter before it."""
+    ours = read_message_id(hash_key, message.first("message-id").strip())
+    if ours is None or ours[0] != account_id:
+        return False
+    settle_by_evidence(tx, account_id, ours[1:], "a copy of it was found in the mailbox")
+    return True
 
 
 def _matched(
@@ -105,15 +107,26 @@ def _matched(
         return InboundKind.UNSUBSCRIBE, [by_link]
     kind = heard.reading.kind
     by_id = _by_message_id(tx, hash_key, account_id, heard.reading.message_ids)
+    is_report = kind in (InboundKind.BOUNCE, InboundKind.COMPLAINT)
     if by_id is not None and kind is not InboundKind.UNRELATED:
-        return kind, [by_id]
-    if kind in (InboundKind.BOUNCE, InboundKind.COMPLAINT):
+        is_ours = not is_report and _is_from_us(tx, hash_key, heard.message, by_id)
+        return kind, [] if is_ours else [by_id]
+    if is_report:
         return kind, []
     by_sender = _by_sender(tx, hash_key, account_id, mailbox_id, heard.message)
     if not _may_be_a_person(heard):
         return kind, []
     # Without an id of ours it could be forged: it stops what runs here, and suppresses nobody.
     return InboundKind.AUTO_REPLY if kind is InboundKind.AUTO_REPLY else InboundKind.REPLY, by_sender
+
+
+def _is_from_us(snapshot: Snapshot, hash_key: bytes, message: Received, match: _Match) -> bool:
+    """Whether a mailbox of the account wrote it, in the thread of a letter that was not written to that mailbox."""
+    account_id, sender = match.enrollment.account_id, message.sender
+    ours = {address_key(mailbox.sender_email) for mailbox in mailboxes.list_all(snapshot, account_id)}
+    if sender is None or address_key(sender) not in ours:
+        return False
+    return address_hash(hash_key, account_id, sender) != match.address_hash
 
 
 def _may_be_a_person(heard: Heard) -> bool:
