@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from drumbeat.domain.enrollment import Enrollment, FinishedReason, State
+from drumbeat.domain.errors import DatabaseUnreachable
 from drumbeat.mail.session import Security
 from drumbeat.operations.inboxes import InboxSettings, listen, stop_listening
 from drumbeat.operations.letters import read_frozen
@@ -158,6 +159,40 @@ def test_a_message_nobody_can_take_in_does_not_keep_the_next_from_being_heard(
     monkeypatch.setattr(ears, "take_in", stumbling)
     office.later(minutes=1)
     assert office.house.enrollment(ada.id).state is State.FINISHED
+
+
+def test_a_message_and_how_far_was_read_are_stored_together_or_not_at_all(
+    office: Office, pymap: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_hear(office, pymap)
+    ada = sent_to(office)
+    pymap.deliver(reply_to(office, ada))
+    real, before = ears.take_in, inbox_of(office).uid
+
+    def lost(*arguments: Any) -> Any:
+        real(*arguments)
+        raise DatabaseUnreachable
+
+    monkeypatch.setattr(ears, "take_in", lost)
+    office.later(minutes=1)
+    assert (inbox_of(office).uid, office.house.enrollment(ada.id).state) == (before, State.ACTIVE)
+    monkeypatch.undo()
+    office.later(minutes=3)
+    assert office.house.enrollment(ada.id).finished_reason is FinishedReason.REPLIED_TO_EMAIL
+    assert office.count("SELECT count(*) FROM received_messages") == 1
+
+
+def test_the_same_server_set_again_goes_on_and_another_login_begins_anew(office: Office, pymap: RunningServer) -> None:
+    let_hear(office, pymap)
+    office.work()
+    read_to = inbox_of(office).uid
+    assert read_to is not None
+    let_hear(office, pymap, "another password")
+    assert inbox_of(office).uid == read_to
+    house = office.house
+    other = InboxSettings("127.0.0.1", pymap.port, Security.TLS, "somebody else", PASSWORD)
+    office.transact(lambda tx: listen(tx, house.world.vault, house.account_id, house.mailbox_id, other))
+    assert inbox_of(office).uid is None
 
 
 def test_trouble_is_told_and_looked_at_again_after_growing_pauses(office: Office, pymap: RunningServer) -> None:

@@ -31,17 +31,13 @@ class World:
     vault: Vault
     identity: Identity
     writer: Writer
+    tokens: Tokens
 
     @property
     def sender(self) -> SystemSender | None:
         """Who the installation's own letters are from, and by which server; None: nobody takes them."""
         settings = self.settings
         return read_sender(settings.mail_url, settings.mail_from) if settings.mail_url else None
-
-    @property
-    def tokens(self) -> Tokens:
-        """Where mailboxes that log in by OAuth 2 get their access tokens."""
-        return Tokens(self.database, self.vault)
 
     @property
     def resolver(self) -> Resolver:
@@ -84,6 +80,7 @@ def open_world(settings: Settings, *, create: bool = True, now: Callable[[], dat
         vault=vault,
         identity=Identity(hash_key, settings.base_url),
         writer=Writer(_attachments(database), signing_keys(database, vault)),
+        tokens=Tokens(database, vault),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ def test_a_token_s_requests_end_with_429_in_sell_s_words_until_the_hour_ends(
 
 def test_without_limits_nothing_is_counted_or_told(world: World, cast: Cast, clock: FrozenClock) -> None:
     free = world.settings.model_copy(update={"execute_per_minute": 0, "v2_per_hour": 0})
-    app: Litestar = make_app(World(free, world.database, world.vault, world.identity, world.writer))
+    app: Litestar = make_app(replace(world, settings=free))
     with TestClient(app, base_url="http://drumbeat.test") as client:
         api = Api(client, cast.us.token)
         assert [rates_of(api("POST", EXECUTE, NOBODY)) for _ in range(5)] == [(400, [None, None, None])] * 5

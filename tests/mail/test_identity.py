@@ -186,3 +186,12 @@ def test_a_dns_that_fails_is_told_and_nothing_is_called_wrong_for_it(server: Nam
     found = examined(server)
     assert {found[name].verdict for name in ("SPF", "DKIM", "DMARC", "PTR")} == {Verdict.DOUBTFUL}
     assert "The DNS did not answer: TXT of tea.example" in found["SPF"].sentence
+
+
+def test_a_look_that_takes_too_long_asks_nothing_more(server: NameServer) -> None:
+    now = iter(range(0, 10_000, 29))
+    lookup = Resolver(server.address, monotonic=lambda: float(next(now)))
+    found = list(examine_identity(SENDER, HOST, Security.TLS, lookup))
+    assert len(server.asked) == 2
+    assert "no time is left" in found[1].sentence
+    assert {each.verdict for each in found[1:5]} == {Verdict.DOUBTFUL}

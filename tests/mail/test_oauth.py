@@ -14,7 +14,7 @@ import pytest
 from drumbeat.domain.delivery import FailureReason, read_outcome
 from drumbeat.domain.errors import GrantRefused, IncorrectValue
 from drumbeat.mail.imap import ImapServer, check_inbox
-from drumbeat.mail.oauth import Grant, access_token, check_grant
+from drumbeat.mail.oauth import Grant, Renewal, check_grant, renew
 from drumbeat.mail.session import Security, Server, check
 from drumbeat.testing.sink import Sink
 from drumbeat.testing.tokens import TokenServer
@@ -27,64 +27,37 @@ def server() -> Iterator[TokenServer]:
         yield server
 
 
-def no_new_one(grant: Grant) -> None:
-    raise AssertionError(f"not replaced: {grant}")
-
-
-def test_a_token_is_asked_for_once_while_it_lasts(server: TokenServer) -> None:
-    grant = server.grant()
-    assert [access_token(grant, no_new_one) for _ in range(5)] == ["token-1"] * 5
+def test_a_grant_is_renewed(server: TokenServer) -> None:
+    assert renew(server.grant()) == Renewal("token-1", 3480.0, server.grant())
     assert server.asked == [
         {"grant_type": "refresh_token", "refresh_token": "refresh-1", "scope": "mail",
          "client_id": "client", "client_secret": "hush"}
     ]  # fmt: skip
-    server.token = "token-2"
-    assert access_token(grant, no_new_one, fresh=True) == "token-2"
-    assert access_token(grant, no_new_one) == "token-2"
 
 
-def test_a_token_about_to_end_is_renewed(server: TokenServer) -> None:
+def test_a_token_that_ends_soon_is_good_for_a_second(server: TokenServer) -> None:
     server.lasts = 60
-    grant = server.grant()
-    access_token(grant, no_new_one)
-    server.token = "token-2"
-    threading.Event().wait(1.1)
-    assert access_token(grant, no_new_one) == "token-2"
+    assert renew(server.grant()).lasts == 1.0
 
 
-def test_many_who_ask_at_once_ask_the_server_once(server: TokenServer) -> None:
-    grant, found = server.grant(), []
-    asking = [threading.Thread(target=lambda: found.append(access_token(grant, no_new_one))) for _ in range(20)]
-    for thread in asking:
-        thread.start()
-    for thread in asking:
-        thread.join()
-    assert found == ["token-1"] * 20
-    assert len(server.asked) == 1
-
-
-def test_a_grant_that_the_provider_replaces_is_kept(server: TokenServer) -> None:
+def test_a_provider_may_replace_the_grant(server: TokenServer) -> None:
     server.rotates_to = "refresh-2"
-    kept: list[Grant] = []
-    assert access_token(server.grant(), kept.append) == "token-1"
-    assert kept == [server.grant("refresh-2")]
-    assert access_token(kept[0], no_new_one) == "token-1"
-    assert len(server.asked) == 1
+    assert renew(server.grant()).grant == server.grant("refresh-2")
 
 
 def test_a_grant_that_was_withdrawn_is_told_with_the_provider_s_words(server: TokenServer) -> None:
     server.refusal = "invalid_grant"
     with pytest.raises(GrantRefused, match="invalid_grant: The grant was withdrawn"):
-        access_token(server.grant(), no_new_one)
+        renew(server.grant())
 
 
 def test_a_token_server_in_trouble_is_the_world_in_the_way(server: TokenServer) -> None:
     server.status = 500
     with pytest.raises(OSError, match="token server"):
-        access_token(server.grant(), no_new_one)
+        renew(server.grant())
     nobody = Grant("http://127.0.0.1:1/token", "client", "", "refresh", "")
     with pytest.raises(OSError, match="token server did not answer"):
-        access_token(nobody, no_new_one)
+        renew(nobody)
 
 
 GOOD = Grant("https://token.example/token", "client", "hush", "refresh", "mail")

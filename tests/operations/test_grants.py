@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -10,11 +12,13 @@ import pytest
 
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import State
-from drumbeat.domain.errors import IncorrectValue
+from drumbeat.domain.errors import DatabaseBusy, IncorrectValue
 from drumbeat.mail.oauth import Grant
-from drumbeat.operations.grants import grant_mailbox
-from drumbeat.operations.mailboxes import change_mailbox
+from drumbeat.operations import grants
+from drumbeat.operations.grants import Tokens, grant_mailbox
+from drumbeat.operations.mailboxes import change_mailbox, lift_hold
 from drumbeat.store.database import Database
+from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter
@@ -139,3 +143,88 @@ def test_a_grant_needs_encryption_and_a_mailbox_of_ones_own(office: Office, toke
     with pytest.raises(IncorrectValue) as refused:
         grant(office, tokens.grant())
     assert refused.value.field == "mailbox"
+
+
+def token_of(office: Office, tokens: Tokens, *, fresh: bool = False) -> str:
+    source = tokens.source(office.mailbox())
+    assert source is not None
+    return source(fresh)
+
+
+def held(office: Office, server: TokenServer, monotonic: Callable[[], float] = time.monotonic) -> Tokens:
+    """The tokens of a mailbox with a grant of this server's."""
+    grant(office, server.grant())
+    world = office.house.world
+    return Tokens(world.database, world.vault, monotonic=monotonic)
+
+
+def test_a_token_is_asked_for_once_while_it_lasts(office: Office, tokens: TokenServer) -> None:
+    now = 1000.0
+    asking = held(office, tokens, lambda: now)
+    assert [token_of(office, asking) for _ in range(5)] == ["token-1"] * 5
+    assert len(tokens.asked) == 1
+    tokens.token = "token-2"
+    assert token_of(office, asking, fresh=True) == "token-2"
+    tokens.token = "token-3"
+    now += 3479
+    assert token_of(office, asking) == "token-2"
+    now += 1
+    assert token_of(office, asking) == "token-3"
+
+
+def test_many_who_ask_at_once_ask_the_server_once(office: Office, tokens: TokenServer) -> None:
+    asking, found = held(office, tokens), []
+    threads = [threading.Thread(target=lambda: found.append(token_of(office, asking))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["token-1"] * 20
+    assert len(tokens.asked) == 1
+
+
+def test_another_grant_s_token_is_another(office: Office, tokens: TokenServer) -> None:
+    asking = held(office, tokens)
+    token_of(office, asking)
+    tokens.refresh_token, tokens.token = "refresh-9", "token-9"
+    office.set_mailbox(security="starttls")
+    grant(office, tokens.grant())
+    assert token_of(office, asking) == "token-9"
+
+
+def test_a_replaced_grant_that_cannot_be_stored_is_used_and_stored_later(
+    office: Office, tokens: TokenServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens.rotates_to = "refresh-2"
+    asking = held(office, tokens)
+
+    def away(*_: object) -> None:
+        raise DatabaseBusy
+
+    monkeypatch.setattr(grants.mailboxes, "save_grant", away)
+    assert token_of(office, asking) == "token-1"
+    assert stored(office) == tokens.grant("refresh-1")
+    tokens.refresh_token = "nobody's"
+    assert token_of(office, asking, fresh=True) == "token-1"
+    monkeypatch.undo()
+    assert token_of(office, asking) == "token-1"
+    assert stored(office) == tokens.grant("refresh-2")
+
+
+def test_a_grant_or_a_key_that_cannot_be_opened_holds_the_mailbox(office: Office, tokens: TokenServer) -> None:
+    grant(office, tokens.grant())
+    other = Vault(["b3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3Q="])
+    enrolled = office.enroll(office.house.sequence(letter()), office.house.person())
+    for column in ("oauth_grant", "dkim_key"):
+        kept = office.mailbox()
+        office.worker.close()
+        office.set_mailbox(**{column: other.seal("{}")})
+        office.work()
+        assert office.mailbox().hold_reason == FailureReason.AUTH
+        assert office.recipients() == []
+        assert office.house.enrollment(enrolled.id).failure_reason is not FailureReason.UNKNOWN
+        office.set_mailbox(oauth_grant=kept.sealed_grant, dkim_key=kept.sealed_dkim_key)
+        house = office.house
+        office.transact(lambda tx: lift_hold(tx, house.account_id, house.mailbox_id))  # noqa: B023
+    office.work()
+    assert office.recipients() == ["ada@example.com"]

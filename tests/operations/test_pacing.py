@@ -19,8 +19,10 @@ from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.sequence import Sequence, Step
 from drumbeat.domain.timeline import Binding, Lifter
 from drumbeat.operations.accounts import change_account
+from drumbeat.operations.deliveries import release
+from drumbeat.operations.dispatch import claim
 from drumbeat.operations.mailboxes import limit_mailbox
-from drumbeat.store import accounts
+from drumbeat.store import accounts, turns
 from drumbeat.store.database import Database
 from drumbeat.store.stamps import from_stamp
 from drumbeat.store.transaction import Tx
@@ -28,7 +30,7 @@ from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter as letter_of
 from drumbeat.testing.sink import CUT, At, Do, Talk
 from drumbeat.worker import Worker
-from tests.operations.office import Office, opened
+from tests.operations.office import TOKEN, Office, opened
 
 
 def letter() -> Step:
@@ -227,6 +229,29 @@ def test_an_allowance_blocks_and_another_month_s_heals(office: Office) -> None:
     office.later(minutes=1)
     assert office.house.enrollment(late).state is State.FINISHED
     assert office.house.enrollment(ids[3]).state is State.BLOCKED
+
+
+def test_letters_given_back_untried_leave_their_place_to_the_next_claim(office: Office) -> None:
+    limit(office, per_hour=3)
+    many(office, 5)
+    house = office.house
+    for _ in range(3):
+        taken = office.transact(
+            lambda tx: claim(tx, house.world.identity, house.account_id, house.mailbox_id, limit=9, token=TOKEN)
+        )
+        assert len(taken.letters) == 3
+        office.transact(lambda tx: release(tx, house.account_id, taken.letters, TOKEN))  # noqa: B023
+    office.work()
+    assert len(office.recipients()) == 3
+
+
+def test_a_refusal_of_what_was_not_counted_counts_nothing(office: Office) -> None:
+    account_id = office.house.account_id
+    office.transact(lambda tx: turns.uncount_in(tx, account_id, 202603))
+    assert office.transact(lambda tx: turns.count_in(tx, account_id, 202603, 1)) == 1
+    for _ in range(3):
+        office.transact(lambda tx: turns.uncount_in(tx, account_id, 202603))
+    assert office.transact(lambda tx: turns.count_in(tx, account_id, 202603, 0)) == 0
 
 
 @pytest.mark.parametrize("letters", [3, None])

@@ -8,6 +8,7 @@ from pathlib import Path
 import dkim
 import pytest
 
+from drumbeat.mail.dkim import new_key
 from drumbeat.operations.signing import Published, sign_with, stop_signing
 from drumbeat.store.database import Database
 from drumbeat.testing.clock import FrozenClock
@@ -27,7 +28,7 @@ def sign(office: Office, selector: str = "drumbeat") -> Published:
     house = office.house
     return office.transact(
         lambda tx: sign_with(
-            tx, house.world.vault, house.account_id, house.mailbox_id, selector, None, actor_id=house.owner_id
+            tx, house.world.vault, house.account_id, house.mailbox_id, selector, new_key(), actor_id=house.owner_id
         )
     )
 

@@ -162,16 +162,14 @@ def _examine_keys(
         yield Finding("master key", in_one_line(error))
         return
     yield Finding("master key")
-    yield from _examine_mailboxes(settings, database, vault, trouble_of_mailbox)
-    yield from _examine_inboxes(database, vault, trouble_of_inbox)
+    tokens = Tokens(database, vault)
+    yield from _examine_mailboxes(settings, database, lambda m: trouble_of_mailbox(vault, m, tokens.source(m)))
+    yield from _examine_inboxes(database, lambda m, inbox: trouble_of_inbox(vault, m, inbox, tokens.source(m)))
     yield from _examine_senders(database, Resolver(settings.dns))
 
 
 def _examine_mailboxes(
-    settings: Settings,
-    database: Database,
-    vault: Vault,
-    trouble_of_mailbox: Sending,
+    settings: Settings, database: Database, trouble_of_mailbox: Callable[[StoredMailbox], str | None]
 ) -> Iterator[Finding]:
     with database.read() as snapshot:
         listed = [account.id for account in accounts.list_accounts(snapshot)]
@@ -192,7 +190,7 @@ def _examine_mailboxes(
             yield Finding(f"{subject}, which nobody sends with")
             continue
         try:
-            trouble = trouble_of_mailbox(vault, mailbox, Tokens(database, vault).source(mailbox))
+            trouble = trouble_of_mailbox(mailbox)
         except (MasterKeyWrong, NotFound) as error:
             trouble = in_one_line(error)
         fix = f"Correct it with `drumbeat mailbox set {mailbox.id}`, or switch it off."
@@ -201,7 +199,9 @@ def _examine_mailboxes(
         yield Finding(subject, trouble, fix if trouble else None)
 
 
-def _examine_inboxes(database: Database, vault: Vault, trouble_of_inbox: Hearing) -> Iterator[Finding]:
+def _examine_inboxes(
+    database: Database, trouble_of_inbox: Callable[[StoredMailbox, Inbox], str | None]
+) -> Iterator[Finding]:
     with database.read() as snapshot:
         found = [
             (mailboxes.get(snapshot, account.id, id), inbox)
@@ -211,7 +211,7 @@ def _examine_inboxes(database: Database, vault: Vault, trouble_of_inbox: Hearing
     for mailbox, inbox in found:
         subject = f"what comes back to mailbox {mailbox.id} of account {mailbox.account_id} ({inbox.host}:{inbox.port})"
         try:
-            trouble = trouble_of_inbox(vault, mailbox, inbox, Tokens(database, vault).source(mailbox))
+            trouble = trouble_of_inbox(mailbox, inbox)
         except MasterKeyWrong as error:
             trouble = in_one_line(error)
         yield Finding(subject, trouble, f"Correct it with `drumbeat mailbox listen {mailbox.id}`." if trouble else None)

@@ -20,6 +20,7 @@ from drumbeat.cli.terminal import (
     transacted,
 )
 from drumbeat.domain.errors import NotFound
+from drumbeat.mail.dkim import new_key
 from drumbeat.mail.identity import Verdict, examine_identity
 from drumbeat.mail.oauth import PROVIDERS, Grant
 from drumbeat.mail.session import Security
@@ -110,7 +111,7 @@ def sign(
         )
         say(f"Mailbox {mailbox_id} signs no more." if did else f"Mailbox {mailbox_id} does not sign.")
         return
-    pem = None if key_file is None else text_in(key_file, "--key-file")
+    pem = new_key() if key_file is None else text_in(key_file, "--key-file")
     with opened() as world:
 
         def work(tx: Tx) -> Published:

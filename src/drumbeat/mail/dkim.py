@@ -79,7 +79,8 @@ def signed(message: bytes, key: SigningKey, domain: str, selector: str, at: date
         f"\th={_wrapped(':'.join(names), ':')};\r\n"
         f"\tbh={body_hash};\r\n\tb="
     )
-    covered = b"".join(_covered(name, headers, first=index != 1) for index, name in enumerate(names))
+    # A second From is not there, and counts as nothing.
+    covered = b"".join(name.encode() + b":" + _relaxed_value(headers[name]) + b"\r\n" for name in dict.fromkeys(names))
     covered += b"dkim-signature:" + _relaxed_value(tags.encode("ascii"))
     signature = _signature(key, covered)
     return f"DKIM-Signature: {tags}{_wrapped(signature)}\r\n".encode("ascii") + message
@@ -90,11 +91,6 @@ def _headers(head: bytes) -> dict[str, bytes]:
     unfolded = re.sub(rb"\r\n(?=[ \t])", b"", head)
     pairs = (line.partition(b":") for line in unfolded.split(b"\r\n"))
     return {name.decode("ascii").strip().lower(): value for name, _, value in pairs}
-
-
-def _covered(name: str, headers: dict[str, bytes], *, first: bool) -> bytes:
-    """A header as it is hashed; a second one that is not there is nothing."""
-    return f"{name}:".encode("ascii") + _relaxed_value(headers[name]) + b"\r\n" if first else b""
 
 
 def _relaxed_value(value: bytes) -> bytes:

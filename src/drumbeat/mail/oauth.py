@@ -1,12 +1,8 @@
-"""Access tokens for mailboxes that log in by OAuth 2: fresh ones from a grant, until the provider withdraws it."""
+"""Fresh access tokens from an OAuth 2 grant, until the provider withdraws it."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -56,45 +52,26 @@ def check_grant(grant: Grant) -> Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
-    text: str
-    ends_at: float  # by the monotonic clock
+class Renewal:
+    """A fresh access token, for how many seconds it is good, and the grant as it is now: providers may replace it."""
+
+    token: str
+    lasts: float
+    grant: Grant
 
 
-_known: dict[bytes, _Token] = {}
-_locks: dict[bytes, threading.Lock] = {}
-_guard = threading.Lock()
-
-
-def access_token(grant: Grant, keep: Callable[[Grant], None], *, fresh: bool = False) -> str:
-    """A token that is good for some minutes; `keep` is told of a grant that the provider has replaced.
-
-    With `fresh` the known one was refused, and another is asked for.
+def renew(grant: Grant) -> Renewal:
+    """Ask the provider for an access token.
 
     Raises GrantRefused when a person must grant anew, and OSError when the token server is in the way.
     """
-    key = sha256(msgspec.json.encode(grant)).digest()
-    with _guard:
-        lock = _locks.setdefault(key, threading.Lock())
-    with lock:
-        known = _known.get(key)
-        if fresh or known is None or known.ends_at <= time.monotonic():
-            answer = _renewed(grant)
-            life = float(answer.get("expires_in") or _USUAL_LIFE)
-            known = _known[key] = _Token(str(answer["access_token"]), time.monotonic() + max(life - _EARLY, 1.0))
-            _keep_rotated(grant, answer, known, keep)
-    return known.text
+    answer = _answer_to(grant)
+    lasts = max(float(answer.get("expires_in") or _USUAL_LIFE) - _EARLY, 1.0)
+    refresh_token = str(answer.get("refresh_token") or grant.refresh_token)
+    return Renewal(str(answer["access_token"]), lasts, msgspec.structs.replace(grant, refresh_token=refresh_token))
 
 
-def _keep_rotated(grant: Grant, answer: dict[str, Any], token: _Token, keep: Callable[[Grant], None]) -> None:
-    refresh_token = answer.get("refresh_token") or grant.refresh_token
-    if refresh_token != grant.refresh_token:
-        replaced = msgspec.structs.replace(grant, refresh_token=str(refresh_token))
-        _known[sha256(msgspec.json.encode(replaced)).digest()] = token
-        keep(replaced)
-
-
-def _renewed(grant: Grant) -> dict[str, Any]:
+def _answer_to(grant: Grant) -> dict[str, Any]:
     client = OAuth2Client(
         client_id=grant.client_id,
         client_secret=grant.client_secret or None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Any
 
@@ -11,12 +12,18 @@ import dns.resolver
 import dns.reversename
 
 _PATIENCE = 5.0  # seconds for a question, with its second tries
+_PATIENCE_FOR_ALL = 30.0  # from the first question on
 
 
 class Resolver:
-    """Asks a DNS server (address, or address:port), else the system's; a question nobody answers is LookupError."""
+    """Asks a DNS server (address, or address:port), else the system's; a question nobody answers is LookupError.
 
-    def __init__(self, server: str = "") -> None:
+    For one look at a sender: after half a minute it asks nothing more.
+    """
+
+    def __init__(self, server: str = "", *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._ends_at: float | None = None
         self._resolver = dns.resolver.Resolver(configure=not server)
         if server:
             address, _, port = server.partition(":") if server.count(":") == 1 else (server, "", "")
@@ -44,8 +51,13 @@ class Resolver:
         return [str(record.target).rstrip(".").lower() for record in self._ask(pointer, "PTR")]
 
     def _ask(self, name: str, kind: str) -> Sequence[Any]:
+        now = self._monotonic()
+        self._ends_at = self._ends_at or now + _PATIENCE_FOR_ALL
+        if now >= self._ends_at:
+            raise LookupError(f"{kind} of {name}: no time is left to ask")
         try:
-            return list(self._resolver.resolve(name, kind, lifetime=_PATIENCE, search=False))
+            patience = min(_PATIENCE, self._ends_at - now)
+            return list(self._resolver.resolve(name, kind, lifetime=patience, search=False))
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
         except (dns.exception.DNSException, OSError) as error:

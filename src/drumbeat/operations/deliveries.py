@@ -101,7 +101,7 @@ def _pass(tx: Tx, counter: Counter, ready: Sequence[tuple[ClaimedLetter, str]], 
         deliveries.pass_point_of_no_return(tx, account_id, mailbox_id, rows, token=token, lease_until=tx.now + LEASE)
     )
     if counter.is_needed:
-        counter.count(tx, tx.now, len(passed))
+        counter.count(tx, len(passed))
         for letter, _ in ready:
             counter.give_back(letter.turn_at)
     stopped = [letter for letter, _ in ready if letter.delivery.key not in passed]
@@ -143,10 +143,15 @@ def _withdraw(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: 
 
 
 def release(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: str) -> None:
-    """Give claimed letters back that were never tried; a turn they have stays theirs."""
+    """Give claimed letters back that were never tried, and the turns they had."""
+    counter = open_counter(tx, account_id, letters[0].delivery.mailbox_id)
     settled = [Settled(letter.delivery.key, DeliveryStatus.QUEUED, None) for letter in letters]
     stored = deliveries.settle(tx, account_id, settled, token)
     end_leases(tx, account_id, [key[0] for key in stored])
+    for letter in letters:
+        counter.give_back(letter.turn_at if letter.delivery.key in stored else None)
+    due.forget_turns_of(tx, account_id, [key[0] for key in stored])
+    counter.close(tx)
 
 
 def end_leases(tx: Tx, account_id: int, enrollment_ids: Collection[int]) -> None:
@@ -196,7 +201,7 @@ def _uncount(tx: Tx, counter: Counter, answered: Sequence[Answered]) -> None:
     keys = {delivery.key for delivery in refused}
     for out in deliveries.list_of_steps(tx, counter.account.id, steps) if steps else []:
         if out.key in keys and out.transmitting_at is not None and out.status is DeliveryStatus.TRANSMITTING:
-            counter.count(tx, out.transmitting_at, -1)
+            counter.uncount(tx, out.transmitting_at)
 
 
 def _of_today(ending: _Ending, enrollment: Enrollment, tx: Tx) -> _Ending:

@@ -88,13 +88,19 @@ class Counter:
         if self.diary is not None and turn_at is not None:
             self.diary.give_back(turn_at)
 
-    def count(self, tx: Tx, at: datetime, letters: int) -> None:
-        """So many letters left then; fewer than none: so many were refused after all."""
+    def count(self, tx: Tx, letters: int) -> None:
+        """So many letters leave now."""
         if self.diary is not None:
-            self.diary.count_sent(at, letters)
+            self.diary.count_sent(tx.now, letters)
         if self.allowance is not None:
-            month, _ = month_of(at, self.account.time_zone)
-            turns.count_in(tx, self.account.id, month, letters)
+            turns.count_in(tx, self.account.id, month_of(tx.now, self.account.time_zone)[0], letters)
+
+    def uncount(self, tx: Tx, at: datetime) -> None:
+        """A letter that left then was refused after all."""
+        if self.diary is not None:
+            self.diary.count_sent(at, -1)
+        if self.allowance is not None:
+            turns.uncount_in(tx, self.account.id, month_of(at, self.account.time_zone)[0])
 
     def close(self, tx: Tx) -> None:
         """Store what was counted."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from drumbeat.domain.errors import IncorrectValue
 from drumbeat.mail.compose import ascii_address
-from drumbeat.mail.dkim import SigningKey, new_key, read_key, record
+from drumbeat.mail.dkim import SigningKey, read_key, record
 from drumbeat.operations.mailboxes import standing
 from drumbeat.store import events, mailboxes
 from drumbeat.store.database import Database
@@ -31,18 +31,17 @@ class Published:
 
 
 def sign_with(
-    tx: Tx, vault: Vault, account_id: int, mailbox_id: int, selector: str, pem: str | None, *, actor_id: int | None
+    tx: Tx, vault: Vault, account_id: int, mailbox_id: int, selector: str, pem: str, *, actor_id: int | None
 ) -> Published:
-    """Sign the mailbox's letters from now on, with this key or (None) a new one; returns what to publish.
+    """Sign the mailbox's letters from now on with this private key (PEM); returns what to publish.
 
     Publish it first, or receivers find a signature they cannot check.
     """
     if len(selector) > 63 or not _SELECTOR.fullmatch(selector):
         raise IncorrectValue("A selector is letters, digits, hyphens and dots, such as drumbeat.", field="selector")
     mailbox = standing(tx, account_id, mailbox_id)
-    text = new_key() if pem is None else pem
-    key = read_key(text)
-    mailboxes.save_signing(tx, replace(mailbox, dkim_selector=selector, sealed_dkim_key=vault.seal(text)))
+    key = read_key(pem)
+    mailboxes.save_signing(tx, replace(mailbox, dkim_selector=selector, sealed_dkim_key=vault.seal(pem)))
     _journal(tx, mailbox, "mailbox_signs", actor_id)
     return Published(f"{selector}._domainkey.{domain_of(mailbox)}", record(key))
 

@@ -31,7 +31,7 @@ class Inbox:
 
 
 def save(tx: Tx, inbox: Inbox) -> None:
-    """Let a mailbox hear so, from its next message on; another server is read from its end."""
+    """Let a mailbox hear so, from its next message on; another server or login is read from its end."""
     tx.run(
         _SAVE,
         account_id=inbox.account_id,
@@ -154,8 +154,10 @@ _SAVE = Statement("""
         updated_at)
     VALUES (:account_id, :mailbox_id, :host, :port, :security, :username, :password, :look_at, :now, :now)
     ON CONFLICT (account_id, mailbox_id) DO UPDATE SET
-        uid_validity = CASE WHEN inboxes.host = excluded.host THEN inboxes.uid_validity END,
-        uid = CASE WHEN inboxes.host = excluded.host THEN inboxes.uid END,
+        uid_validity = CASE WHEN inboxes.host = excluded.host
+            AND coalesce(inboxes.username, '') = coalesce(excluded.username, '') THEN inboxes.uid_validity END,
+        uid = CASE WHEN inboxes.host = excluded.host
+            AND coalesce(inboxes.username, '') = coalesce(excluded.username, '') THEN inboxes.uid END,
         host = excluded.host, port = excluded.port, security = excluded.security, username = excluded.username,
         password = excluded.password, look_at = excluded.look_at, failures = 0, trouble = NULL, lease_until = NULL,
         lease_token = NULL, updated_at = excluded.updated_at

@@ -70,9 +70,9 @@ class StoredMailbox:
 
     @property
     def server_settings(self) -> tuple[object, ...]:
-        """What the connections to its server depend on."""
-        login = self.username, self.sealed_password, self.sealed_grant is not None
-        return self.host, self.port, self.security, *login, self.connections
+        """What the connections to its server depend on, and whether its secrets can be opened."""
+        secrets = self.sealed_password, self.sealed_grant, self.sealed_dkim_key
+        return self.host, self.port, self.security, self.username, *secrets, self.connections
 
 
 def add(tx: Tx, mailbox: StoredMailbox) -> int:

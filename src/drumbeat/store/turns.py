@@ -48,10 +48,15 @@ def sent_in(snapshot: Snapshot, account_id: int, month: int) -> int:
 
 
 def count_in(tx: Tx, account_id: int, month: int, letters: int) -> int:
-    """Count so many letters in a month, or fewer than none; returns how many there are now, locked until the end."""
+    """Count so many letters in a month, locked until the end of the transaction; returns how many there are now."""
     row = tx.first(_COUNT_IN, account_id=account_id, month=month, letters=letters)
     assert row is not None
     return int(row[0])
+
+
+def uncount_in(tx: Tx, account_id: int, month: int) -> None:
+    """A letter counted in a month was not sent after all."""
+    tx.run(_UNCOUNT_IN, account_id=account_id, month=month)
 
 
 def accounts_over(snapshot: Snapshot) -> list[int]:
@@ -81,6 +86,9 @@ _COUNT_IN = Statement("""
     INSERT INTO allowances (account_id, month, sent) VALUES (:account_id, :month, :letters)
     ON CONFLICT (account_id, month) DO UPDATE SET sent = allowances.sent + :letters
     RETURNING sent
+""")
+_UNCOUNT_IN = Statement("""
+    UPDATE allowances SET sent = sent - 1 WHERE account_id = :account_id AND month = :month AND sent > 0
 """)
 _BLOCKED = Statement("""
     SELECT DISTINCT account_id FROM enrollments WHERE state = 'blocked' AND failure_reason = 'quota_exceeded' LIMIT 100

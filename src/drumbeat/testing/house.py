@@ -13,6 +13,7 @@ from drumbeat.domain.person import Person, PersonKind
 from drumbeat.domain.sequence import ActionType, Sequence, SequenceStatus, Step
 from drumbeat.domain.template import TemplateText
 from drumbeat.operations.enrollments import EnrollRequest, enroll
+from drumbeat.operations.grants import Tokens
 from drumbeat.operations.letters import Identity, Writer
 from drumbeat.operations.records import PersonFields, add_person
 from drumbeat.operations.sequences import SequenceSettings, create, publish, set_status
@@ -87,7 +88,8 @@ def open_world_of(database: Database, folder: Path) -> World:
     settings = settings_for(folder, database.url.render_as_string(hide_password=False))
     with database.read() as snapshot:
         identity = Identity(installation.hash_key(snapshot, vault), settings.base_url)
-    return World(settings, database, vault, identity, Writer(lambda _, __: b"", signing_keys(database, vault)))
+    writer = Writer(lambda _, __: b"", signing_keys(database, vault))
+    return World(settings, database, vault, identity, writer, Tokens(database, vault))
 
 
 def open_house(database: Database, sink_port: int, folder: Path, *, connections: int = 4) -> House:

@@ -164,6 +164,8 @@ class Worker:
     def _server(self, mailbox: StoredMailbox) -> Server:
         vault, database = self._world.vault, self._world.database
         try:
+            for sealed in filter(None, (mailbox.sealed_grant, mailbox.sealed_dkim_key)):
+                vault.open(sealed)  # else its letters would find out one by one
             return server_of(vault, mailbox, self._world.tokens.source(mailbox))
         except MasterKeyWrong as error:
             detail = f"{error} Or set it anew: drumbeat mailbox set {mailbox.id} --password."

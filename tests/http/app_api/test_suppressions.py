@@ -51,3 +51,9 @@ def test_a_rival_s_list_is_its_own(owner: Browser, sign_in: Callable[[User], Bro
     assert rival("GET", PATH).json()["data"] == []
     assert rival("POST", f"{PATH}/lift", {"email": "ada@x.example"}).json()["data"] == {"lifted": False}
     assert len(owner("GET", PATH).json()["data"]) == 1
+
+
+def test_where_agents_see_their_own_alone_only_admins_suppress(owner: Browser, seller: Browser) -> None:
+    owner("PUT", "/api/account", {"agentsSee": "own"})
+    assert refused(seller("POST", PATH, {"emails": ["ada@x.example"]})) == (403, "INSUFFICIENT_PERMISSIONS")
+    assert owner("POST", PATH, {"emails": ["ada@x.example"]}).json()["data"]["added"] == 1

@@ -14,6 +14,7 @@ from drumbeat.http.decoding import BodyReader, LongText, Name
 from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import read_id, read_parameters
+from drumbeat.mail.dkim import new_key
 from drumbeat.mail.identity import Verdict, examine_identity
 from drumbeat.mail.session import Security
 from drumbeat.operations.signing import USUAL_SELECTOR, sign_with, stop_signing
@@ -97,10 +98,9 @@ def sign_letters(request: AnyRequest, id: FromPath[str], body: RawBody) -> Respo
     member = admit_writing(request, Role.ADMIN)
     read_parameters(request)
     number, sent = read_id(id, "mailbox"), _read_signing(request, body)
+    pem = sent.key or new_key()
     told = world.database.transact(
-        lambda tx: sign_with(
-            tx, world.vault, member.account_id, number, sent.selector, sent.key, actor_id=member.user_id
-        )
+        lambda tx: sign_with(tx, world.vault, member.account_id, number, sent.selector, pem, actor_id=member.user_id)
     )
     return reply(ShownRecord(told.name, told.text))
 

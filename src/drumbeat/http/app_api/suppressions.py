@@ -11,6 +11,7 @@ from litestar.params import RawBody
 from litestar.response import Stream
 
 from drumbeat.domain.account import Role
+from drumbeat.domain.errors import AdminsOnly
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.http.app_api.admission import admit_member, admit_writing
 from drumbeat.http.app_api.downloads import CSV, streamed, written
@@ -131,6 +132,8 @@ def suppress_addresses(request: AnyRequest, body: RawBody) -> Response[bytes]:
     """Nothing is sent to them any more, and what runs for them finishes; what is no address is told and left out."""
     world = parts_of(request).world
     member = admit_writing(request)
+    if member.seen_by is not None:
+        raise AdminsOnly("Where agents see their own records alone, an admin suppresses: it acts on everybody's.")
     read_parameters(request)
     emails = _read_new(request, body).emails
     told = world.database.transact(
