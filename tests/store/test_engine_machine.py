@@ -221,6 +221,14 @@ def test_what_a_server_said_before_the_dot_settles_no_doubt_about_another_worker
     assert office.house.enrollment(1).position == 1
 
 
+def test_a_worker_that_holds_no_letter_gives_none_back(office: Office) -> None:
+    office.enroll(PersonKind.CONTACT, 1, 1)
+    office.claim("a", 1, 1)
+    office.give_back("b")
+    office.turn("a", ["ready"], [])
+    assert office.books.dots == 1
+
+
 def _run_out(office: Office) -> None:
     """The leases of now run out and are reaped."""
     office.clock.advance(timedelta(seconds=31))

@@ -143,7 +143,10 @@ def _withdraw(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: 
 
 
 def release(tx: Tx, account_id: int, letters: Sequence[ClaimedLetter], token: str) -> None:
-    """Give claimed letters back that were never tried, and the turns they had."""
+    """Give a mailbox's claimed letters back that were never tried, and the turns they had."""
+    if not letters:
+        return
+    enrollments.lock_revisions(tx, account_id, [letter.enrollment.id for letter in letters])
     counter = open_counter(tx, account_id, letters[0].delivery.mailbox_id)
     settled = [Settled(letter.delivery.key, DeliveryStatus.QUEUED, None) for letter in letters]
     stored = deliveries.settle(tx, account_id, settled, token)

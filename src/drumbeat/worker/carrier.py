@@ -177,9 +177,8 @@ class Carrier:
         """Letters claimed and never tried go back at once; those whose answer is unsettled keep their lease."""
         untried = list(self._claimed)
         self._claimed.clear()
-        if untried:
-            account_id = self.mailbox.account_id
-            self._world.database.transact(lambda tx: release(tx, account_id, untried, self._token))
+        account_id = self.mailbox.account_id
+        self._world.database.transact(lambda tx: release(tx, account_id, untried, self._token))
 
 
 def _domain(letter: ClaimedLetter) -> str:
