@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 
+import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
@@ -39,7 +40,7 @@ def serve(
     the worker there. Raises PortUnavailable.
     """
     free_port(host, port)
-    asyncio.run(_serve(Served(app, host, port), on_start, on_stop))
+    uvloop.run(_serve(Served(app, host, port), on_start, on_stop))
 
 
 def free_port(host: str, port: int) -> int:

@@ -4,30 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, Done, Enrollment
-from drumbeat.domain.sequence import Unsubscribing
+from drumbeat.domain.sequence import Sequence as SequenceSettings
 from drumbeat.domain.task import Task
 from drumbeat.domain.timeline import Circumstances, Hold, Stage, explain, timeline
 from drumbeat.operations.dispatch import state_of
 from drumbeat.operations.pacing import allowance_of
 from drumbeat.store import accounts, actions, mailboxes, received, sequences, tasks, unsubscribes
-from drumbeat.store.stamps import from_stamp
 from drumbeat.store.transaction import Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class SequenceShown:
-    """What an answer shows of the sequence addressed."""
-
-    id: int
-    name: str
-    creator_id: int
-    unsubscribing: Unsubscribing
-    created_at: datetime
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +21,7 @@ class EnrollmentView:
     """An enrollment as it is shown at one instant; `task_contents` are those of tasks already made, by position."""
 
     enrollment: Enrollment
-    sequence: SequenceShown
+    sequence: SequenceSettings
     stages: tuple[Stage, ...]
     task_contents: Mapping[int, str]
 
@@ -43,14 +29,14 @@ class EnrollmentView:
 def view(snapshot: Snapshot, account_id: int, shown: Sequence[Enrollment]) -> list[EnrollmentView]:
     """Enrollments with their timelines as of now, in the given order."""
     done = actions.list_of(snapshot, account_id, [e.id for e in shown])
-    described = _described(snapshot, account_id, sorted({e.subject.sequence_id for e in shown}))
+    named = sequences.find_many(snapshot, account_id, sorted({e.subject.sequence_id for e in shown}))
     made = _tasks(snapshot, account_id, shown, done)
     views = []
     for enrollment in shown:
         task = made.get(enrollment.task_id or 0)
         stages = timeline(enrollment, done[enrollment.id], snapshot.now, task.due_at if task else None)
         contents = {s.position: made[s.task_id].content for s in stages if s.task_id in made}
-        views.append(EnrollmentView(enrollment, described[enrollment.subject.sequence_id], stages, contents))
+        views.append(EnrollmentView(enrollment, named[enrollment.subject.sequence_id], stages, contents))
     return views
 
 
@@ -60,20 +46,6 @@ def _tasks(
     ids = {e.task_id for e in shown} | {each.task_id for steps in done.values() for each in steps.values()}
     known = sorted(id for id in ids if id is not None)
     return tasks.find_many(snapshot, account_id, known) if known else {}
-
-
-def _described(snapshot: Snapshot, account_id: int, ids: Sequence[int]) -> dict[int, SequenceShown]:
-    return {
-        row.id: SequenceShown(
-            id=row.id,
-            name=row.name,
-            creator_id=row.creator_id,
-            unsubscribing=Unsubscribing(bool(row.unsubscribe_enabled), row.unsubscribe_locale),
-            created_at=from_stamp(row.created_at),
-            updated_at=from_stamp(row.updated_at),
-        )
-        for row in sequences.described(snapshot, account_id, ids)
-    }
 
 
 def why(snapshot: Snapshot, account_id: int, enrollment: Enrollment) -> Hold | None:

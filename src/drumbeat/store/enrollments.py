@@ -152,16 +152,14 @@ def load(snapshot: Snapshot, account_id: int, rows: Rows) -> list[Enrollment]:
     runs = {(row.runs_sequence_id, row.version) for row in rows}
     if not runs:
         return []
-    versions = sequences.find_versions(snapshot, account_id, sorted(runs))
-    found = sequences.find_many(snapshot, account_id, sorted({id for id, _ in runs}))
+    found = sequences.find_runs(snapshot, account_id, sorted(runs))
     plans: dict[tuple[Any, ...], Plan] = {}
     loaded = []
     for row in rows:
         key = (row.runs_sequence_id, row.version, row.zone, row.recipient_zone, row.task_zone)
         plan = plans.get(key)
         if plan is None:
-            sequence = found[row.runs_sequence_id]
-            steps = versions[row.runs_sequence_id, row.version].steps
+            sequence, steps = found[row.runs_sequence_id, row.version]
             rhythm = sequence.rhythm(row.zone, row.recipient_zone)
             plan = plans[key] = Plan(steps, rhythm, sequence.paused_at is not None, row.task_zone)
         loaded.append(_enrollment(row, plan))

@@ -23,7 +23,7 @@ from drumbeat.domain.sequence import (
 )
 from drumbeat.store.accounts import take_ids
 from drumbeat.store.stamps import from_stamp, to_stamp
-from drumbeat.store.statement import Record, Rows, Statement
+from drumbeat.store.statement import Record, Statement
 from drumbeat.store.templates import holidays_of
 from drumbeat.store.transaction import Snapshot, Tx
 
@@ -70,8 +70,28 @@ def find(snapshot: Snapshot, account_id: int, id: int) -> Sequence | None:
 
 def find_many(snapshot: Snapshot, account_id: int, ids: Several[int]) -> dict[int, Sequence]:
     """Those of these sequences that exist, by id."""
-    rows = snapshot.all(_FIND, account_id=account_id, sought=[[id] for id in ids])
-    return {row.id: _sequence(account_id, row) for row in rows}
+    known = _known(snapshot, account_id)
+    sought = [[id] for id in ids if id not in known]
+    rows = snapshot.all(_FIND, account_id=account_id, sought=sought) if sought else []
+    known.update((row.id, _sequence(account_id, row)) for row in rows)
+    return {id: known[id] for id in ids if id in known}
+
+
+def find_runs(
+    snapshot: Snapshot, account_id: int, keys: Several[tuple[int, int]]
+) -> dict[tuple[int, int], tuple[Sequence, tuple[Step, ...]]]:
+    """Sequences with the steps of one of their versions, by (sequence id, number)."""
+    known, found = _known(snapshot, account_id), {}
+    for row in snapshot.all(_FIND_RUNS, account_id=account_id, sought=keys):
+        if row.id not in known:
+            known[row.id] = _sequence(account_id, row)
+        found[row.id, row.run] = known[row.id], _steps(row.steps)
+    return found
+
+
+def _known(snapshot: Snapshot, account_id: int) -> dict[int, Sequence]:
+    """The account's sequences that this snapshot has read; of a transaction that writes none is kept."""
+    return {} if snapshot.memory is None else snapshot.memory.setdefault((__name__, account_id), {})
 
 
 def lock(tx: Tx, account_id: int, id: int) -> Sequence:
@@ -83,11 +103,6 @@ def lock(tx: Tx, account_id: int, id: int) -> Sequence:
 def list_all(snapshot: Snapshot, account_id: int) -> list[Sequence]:
     """The account's sequences by id."""
     return [_sequence(account_id, row) for row in snapshot.all(_LIST, account_id=account_id)]
-
-
-def described(snapshot: Snapshot, account_id: int, ids: Several[int]) -> Rows:
-    """What an answer shows of sequences: id, name, creator, stamps, unsubscribe settings."""
-    return snapshot.all(_DESCRIBE, account_id=account_id, sought=[[id] for id in ids])
 
 
 def publish(tx: Tx, sequence: Sequence, steps: Several[Step]) -> Version:
@@ -219,13 +234,14 @@ _FIND = Statement(f"""
     SELECT {_COLUMNS} FROM {{sought: id int}} AS sought
     JOIN sequences s ON s.account_id = :account_id AND s.id = sought.id {_JOINED}
 """)
+_FIND_RUNS = Statement(f"""
+    SELECT {_COLUMNS}, run.number AS run, run.steps FROM {{sought: sequence_id int, number int}} AS sought
+    JOIN versions run ON run.account_id = :account_id AND run.sequence_id = sought.sequence_id
+        AND run.number = sought.number
+    JOIN sequences s ON s.account_id = run.account_id AND s.id = run.sequence_id {_JOINED}
+""")
 _LOCK = Statement("SELECT id FROM sequences WHERE account_id = :account_id AND id = :id {lock}")
 _LIST = Statement(f"SELECT {_COLUMNS} FROM sequences s {_JOINED} WHERE s.account_id = :account_id ORDER BY s.id")
-_DESCRIBE = Statement("""
-    SELECT s.id, s.name, s.creator_id, s.updated_at, s.created_at, s.unsubscribe_enabled,
-        s.unsubscribe_locale
-    FROM {sought: id int} AS sought JOIN sequences s ON s.account_id = :account_id AND s.id = sought.id
-""")
 _ADD = Statement("""
     INSERT INTO sequences (account_id, id, name, status, creator_id, time_zone, default_actor_id,
         calendar_id, windows, window_zone, unsubscribe_enabled, unsubscribe_locale, variant_b_id,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import namedtuple
-from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 Record = Any
@@ -27,6 +27,7 @@ class Statement:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.record: Any = None
         self.batches = frozenset(re.findall(r"\{(\w+):\s", text)) - {"in", "key"}
 
     @cached_property
@@ -83,8 +84,7 @@ class Insertion:
         self.postgresql = Statement(f"INSERT INTO {table} ({names}) SELECT * FROM {{rows: {listed}}} AS rows")
 
 
-@lru_cache(maxsize=1024)
-def record_of(names: tuple[str, ...]) -> Any:
+def record_of(names: Iterable[str]) -> Any:
     """The kind of row that has these columns."""
     made: Any = namedtuple
     return made("Record", names, rename=True)

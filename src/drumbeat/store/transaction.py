@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -43,12 +43,16 @@ class _broken_rules_told:  # noqa: N801 - a context manager, and a class for its
 
 
 class Snapshot:
-    """An open transaction that only reads: everything as it was at one instant."""
+    """An open transaction that only reads: everything as it was at one instant.
+
+    What it read once cannot read differently, so `memory` may keep it. A Tx has none.
+    """
 
     def __init__(self, cursor: Any, now: Callable[[], datetime], *, postgresql: bool) -> None:
         self._cursor = cursor
         self._read_now = now
         self._postgresql = postgresql
+        self.memory: dict[Hashable, Any] | None = {}
 
     @cached_property
     def now(self) -> datetime:
@@ -60,17 +64,19 @@ class Snapshot:
         with _broken_rules_told():
             self._run(statement, parameters)
             found = self._cursor.fetchall()  # only now are the columns known, if others were sent before it
-        return list(map(self._record()._make, found))
+        return list(map(self._record(statement)._make, found))
 
     def first(self, statement: Statement, **parameters: Any) -> Record | None:
         """The first row, or None."""
         with _broken_rules_told():
             self._run(statement, parameters)
             found = self._cursor.fetchone()
-        return None if found is None else self._record()._make(found)
+        return None if found is None else self._record(statement)._make(found)
 
-    def _record(self) -> Any:
-        return record_of(tuple([column[0] for column in self._cursor.description]))
+    def _record(self, statement: Statement) -> Any:
+        if statement.record is None:  # the driver's description of the columns is dear, and always the same
+            statement.record = record_of(column[0] for column in self._cursor.description)
+        return statement.record
 
     def _run(self, statement: Statement, parameters: dict[str, Any]) -> None:
         for name in statement.batches:
@@ -80,6 +86,10 @@ class Snapshot:
 
 class Tx(Snapshot):
     """An open transaction that writes; it commits when the block it was opened for ends well."""
+
+    def __init__(self, cursor: Any, now: Callable[[], datetime], *, postgresql: bool) -> None:
+        super().__init__(cursor, now, postgresql=postgresql)
+        self.memory = None
 
     def run(self, statement: Statement, **parameters: Any) -> None:
         """Execute."""

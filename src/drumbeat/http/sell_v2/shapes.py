@@ -8,10 +8,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from drumbeat.domain.enrollment import ActionStatus
-from drumbeat.domain.sequence import Step
+from drumbeat.domain.sequence import Sequence, Step
 from drumbeat.domain.timeline import Stage
 from drumbeat.http.sell_v2.envelope import Meta, Nested, Record, nested, whole_seconds, with_milliseconds
-from drumbeat.operations.views import EnrollmentView, SequenceShown, failure_reason_of
+from drumbeat.operations.views import EnrollmentView, failure_reason_of
 
 
 class EmailProperties(msgspec.Struct, frozen=True):
@@ -144,7 +144,9 @@ def enrollment_record(view: EnrollmentView) -> Record[EnrollmentData]:
     return Record(shown, _ENROLLMENT)
 
 
-def _sequence(shown: SequenceShown, steps_total: int) -> Record[SequenceData]:
+def _sequence(shown: Sequence, steps_total: int) -> Record[SequenceData]:
+    assert shown.created_at is not None
+    assert shown.updated_at is not None
     data = SequenceData(
         id=shown.id,
         name=shown.name,
