@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from drumbeat.domain.errors import Misconfigured
+from drumbeat.mail.session import is_loopback
 from drumbeat.store.database import place_of
 from drumbeat.store.promises import PROMISES
 
@@ -156,16 +157,6 @@ def text_in(path: Path, named: str) -> str:
 
 
 _ADDRESS = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the name or address is this machine's own, which nobody else can reach."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - listening everywhere is reached here

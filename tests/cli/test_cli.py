@@ -191,6 +191,11 @@ def test_a_mailbox_is_added_tested_and_switched(tea: Run, tmp_path: Path) -> Non
     assert "400 a day" in fine(tea("mailbox", "list"))
     lifted = ("mailbox", "limit", "1", "--per-day", "none", "--ramp-from", "none", "--spacing", "0")
     assert fine(tea(*lifted)) == "Mailbox 1 sends as quickly as it can.\n"
+    provided = tea("mailbox", "add", "--provider", "resend", "--from", "o@tea.example", given="the key\n")
+    assert "Added mailbox 2." in fine(provided)
+    assert "api.resend.com:443" in fine(tea("mailbox", "list"))
+    refused(tea("mailbox", "add", "--from", "o@tea.example"), "--host: Name the outgoing mail server, or a provider.")
+    fine(tea("mailbox", "remove", "2"))
     fine(tea("mailbox", "off", "1"))
     assert " off" in fine(tea("mailbox", "list"))
     fine(tea("mailbox", "on", "1"))

@@ -23,7 +23,8 @@ from drumbeat.cli.terminal import (
 )
 from drumbeat.domain.account import LARGEST_ID, User
 from drumbeat.domain.errors import NotFound
-from drumbeat.mail.session import Security, check
+from drumbeat.mail.outgoing import check
+from drumbeat.mail.session import Provider, Security
 from drumbeat.operations.inboxes import InboxSettings, listen, stop_listening, trouble_of_inbox
 from drumbeat.operations.mailboxes import (
     MailboxSettings,
@@ -34,6 +35,7 @@ from drumbeat.operations.mailboxes import (
     remove_mailbox,
     server_of,
     switch_mailbox,
+    way_out,
 )
 from drumbeat.settings import text_in
 from drumbeat.store import accounts, inboxes, mailboxes
@@ -48,13 +50,20 @@ MailboxId = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID)]
 
 @app.command("add")
 def add_one(
-    host: Annotated[str, typer.Option("--host", help="The outgoing mail server.")],
     sender_email: Annotated[str, typer.Option("--from", metavar="ADDRESS", help="Letters come from here.")],
-    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 587,
-    security: Annotated[Security, typer.Option("--security", help="How the connection is encrypted.")] = (
-        Security.STARTTLS
-    ),
-    username: Annotated[str | None, typer.Option("--username", help="The password is asked for.")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="The outgoing mail server.")] = None,
+    provider: Annotated[
+        Provider | None, typer.Option("--provider", help="Send through its API; its key is asked for as password.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Default: 587, or a provider's 443.")
+    ] = None,
+    security: Annotated[
+        Security | None, typer.Option("--security", help="How the connection is encrypted; default: starttls.")
+    ] = None,
+    username: Annotated[
+        str | None, typer.Option("--username", help="The password is asked for. Of SES the access key id.")
+    ] = None,
     password_file: Annotated[
         Path | None, typer.Option("--password-file", exists=True, dir_okay=False, help="Instead of being asked.")
     ] = None,
@@ -67,27 +76,22 @@ def add_one(
     account: AccountOption = None,
 ) -> None:
     """Connect a mailbox; its user sends with it from now on."""
-    if password_file is not None and username is None:
-        raise typer.BadParameter("A password needs --username beside it.", param_hint="--password-file")
-    password = None if username is None else _ask_password(password_file)
+    password = _password_of(username, provider, password_file)
     with opened() as world:
 
         def work(tx: Tx) -> int:
-            account_id = pick_account(tx, account)
-            owner = acting_user(tx, account_id, user)
+            owner = acting_user(tx, pick_account(tx, account), user)
             settings = MailboxSettings(
                 name=name,
                 sender_name=sender_name or owner.name,
                 sender_email=sender_email,
-                host=host,
-                port=port,
-                security=security,
                 username=username,
                 password=password,
                 connections=connections,
+                **way_out(provider, host, port, security),
             )
-            is_testing = world.settings.test_clock
-            return add_mailbox(tx, world.vault, account_id, owner.id, settings, test_clock=is_testing).id
+            may_jump = world.settings.test_clock
+            return add_mailbox(tx, world.vault, owner.account_id, owner.id, settings, test_clock=may_jump).id
 
         with _named():
             mailbox_id = world.database.transact(work)
@@ -100,6 +104,14 @@ def add_one(
 def _named() -> AbstractContextManager[None]:
     same = ("host", "port", "security", "username", "name")
     return options_named(*same, sender_email="--from", sender_name="--from-name", password="--password-file")  # noqa: S106
+
+
+def _password_of(username: str | None, provider: Provider | None, file: Path | None) -> str | None:
+    if username is not None or provider is not None:
+        return _ask_password(file)
+    if file is not None:
+        raise typer.BadParameter("A password needs --username beside it.", param_hint="--password-file")
+    return None
 
 
 def _ask_password(file: Path | None) -> str:
@@ -227,7 +239,7 @@ def list_all(account: AccountOption = None) -> None:
             each.name,
             each.sender_email,
             f"{each.host}:{each.port}",
-            each.security,
+            each.provider or each.security,
             ", ".join(user.name for user in users if user.mailbox_id == each.id) or None,
             state_of(each),
             heard_of(hearing.get(each.id)),
@@ -295,9 +307,7 @@ def let_listen(
     acting: ActingOption = None,
 ) -> None:
     """Read what comes back to a mailbox, from its next message on; nothing in it is changed."""
-    if password_file is not None and username is None:
-        raise typer.BadParameter("A password needs --username beside it.", param_hint="--password-file")
-    password = None if username is None else _ask_password(password_file)
+    password = _password_of(username, None, password_file)
     settings = InboxSettings(host, port, security, username, password)
     with opened() as world:
 

@@ -83,11 +83,8 @@ def look_up(
             raise NotFound(f"There is no mailbox {mailbox_id}.")
         resolver = world.resolver
     security, selector = Security(mailbox.security), selector or mailbox.dkim_selector
-    found = list(
-        examine_identity(
-            mailbox.sender_email, mailbox.host, security, resolver, selector=selector or mailbox.dkim_selector
-        )
-    )
+    host = mailbox.host if mailbox.provider is None else None
+    found = list(examine_identity(mailbox.sender_email, host, security, resolver, selector=selector))
     for each in found:
         say(f"{each.verdict:<8} {each.subject}: {shown(each.sentence)}" + (f" Fix: {each.fix}" if each.fix else ""))
     if any(each.verdict is Verdict.WRONG for each in found):

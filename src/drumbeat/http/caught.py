@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from drumbeat.domain.errors import NotFound
 from drumbeat.http.openapi import described
 from drumbeat.http.parts import JSON, AnyRequest, Catcher, CaughtLetter, parts_of, readable
-from drumbeat.settings import is_loopback
+from drumbeat.mail.session import is_loopback
 
 _PREVIEW_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 _NO_STORE = {"cache-control": "no-store"}

@@ -61,18 +61,21 @@ class Finding:
 
 
 def examine_identity(
-    sender_email: str, host: str, security: Security, lookup: Lookup, *, selector: str | None = None
+    sender_email: str, host: str | None, security: Security, lookup: Lookup, *, selector: str | None = None
 ) -> Iterator[Finding]:
-    """What receivers find about letters from this address that leave by this server, most important first."""
+    """What receivers find about letters from this address that leave by this server, most important first.
+
+    Without a host they leave by a provider's own servers, which nobody but the provider can correct.
+    """
     domain = ascii_address(sender_email, "sender").rpartition("@")[2].lower()
     checks: tuple[tuple[str, Callable[[], Finding]], ...] = (
         ("SPF", lambda: _spf(domain, host, lookup)),
         ("DKIM", lambda: _dkim(domain, lookup, selector)),
         ("DMARC", lambda: _dmarc(domain, lookup)),
         ("mail that comes back", lambda: _mx(domain, lookup)),
-        ("PTR", lambda: _ptr(host, lookup)),
-        ("TLS", lambda: _tls(host, security)),
     )
+    if host is not None:
+        checks += ("PTR", lambda: _ptr(host, lookup)), ("TLS", lambda: _tls(host, security))
     for subject, check in checks:
         try:
             yield check()
@@ -80,7 +83,7 @@ def examine_identity(
             yield Finding(subject, Verdict.DOUBTFUL, f"The DNS did not answer: {error}.", "Try again later.")
 
 
-def _spf(domain: str, host: str, lookup: Lookup) -> Finding:
+def _spf(domain: str, host: str | None, lookup: Lookup) -> Finding:
     records = [text for text in lookup.txt(domain) if _is_spf(text)]
     if not records:
         fix = f'Publish a TXT record for {domain} such as "v=spf1 include:your-provider ~all".'
@@ -97,6 +100,8 @@ def _spf(domain: str, host: str, lookup: Lookup) -> Finding:
     last = _all_of(records[0])
     if last == "+":
         return Finding("SPF", Verdict.WRONG, f"{domain} lets anybody send for it (+all).", "End it with ~all or -all.")
+    if host is None:
+        return Finding("SPF", Verdict.FINE, f"{domain} says which servers send for it.")
     allowed = [address for address in lookup.addresses(host) if walk.allows(address)]
     if not allowed:
         sentence = f"The SPF record of {domain} does not name {host} itself."

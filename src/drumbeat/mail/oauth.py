@@ -12,11 +12,11 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import OAuth2Client
 
 from drumbeat.domain.errors import GrantRefused, IncorrectValue
+from drumbeat.mail.session import is_loopback
 
 _PATIENCE: Final = 15.0  # seconds for the token server
 _EARLY: Final = 120.0  # seconds before its end that a token is renewed
 _USUAL_LIFE: Final = 600.0
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 PROVIDERS: Final = {
     "google": ("https://oauth2.googleapis.com/token", "https://mail.google.com/"),
@@ -46,7 +46,7 @@ def check_grant(grant: Grant) -> Grant:
         if not getattr(grant, name).isprintable():
             raise IncorrectValue("Write it in one line, without control characters.", field=name)
     address = urlsplit(grant.token_url)
-    if not address.hostname or (address.scheme != "https" and address.hostname not in _LOOPBACK):
+    if not address.hostname or (address.scheme != "https" and not is_loopback(address.hostname)):
         raise IncorrectValue("The token server's address begins with https://.", field="token_url")
     return grant
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any, Final
 
 from drumbeat.domain.delivery import Outcome, Reply, Stage
@@ -26,13 +27,36 @@ class Security(StrEnum):
     TLS = "tls"
 
 
+class Provider(StrEnum):
+    """Who takes letters over HTTP instead of SMTP."""
+
+    POSTMARK = "postmark"
+    MAILGUN = "mailgun"
+    SENDGRID = "sendgrid"
+    SES = "ses"
+    RESEND = "resend"
+
+
 TokenSource = Callable[[bool], str]
 """Gives an access token to log in with instead of a password; True asks for a fresh one, the known one was refused."""
 
 
+def is_loopback(host: str) -> bool:
+    """Whether the name or address is this machine's own, which nobody else can reach."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A mailbox's outgoing server; `cafile` names a private authority's certificates (PEM)."""
+    """A mailbox's outgoing server; `cafile` names a private authority's certificates (PEM).
+
+    With a provider it is that one's API, and the password its key.
+    """
 
     host: str
     port: int
@@ -42,6 +66,7 @@ class Server:
     connections: int = 4
     cafile: str | None = None
     token: TokenSource | None = field(default=None, repr=False, compare=False)
+    provider: Provider | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ def _settle(
 ) -> None:
     account_id = counter.account.id
     if counter.is_needed:
-        _uncount(tx, counter, answered)
+        _uncount(tx, counter, answered, token)
     endings = [_ending(tx, each) for each in answered]
     stored = deliveries.settle(tx, account_id, [ending.settled for ending in endings], token)
     known = zip(endings, answered, strict=True)
@@ -192,19 +192,23 @@ def _settle(
     _note_consequences(tx, counter.mailbox, [e for e in endings if e.settled.key in stored | proven])
 
 
-def _uncount(tx: Tx, counter: Counter, answered: Sequence[Answered]) -> None:
-    """A letter that did not reach the dot gives its turn back; one that was refused there was not sent after all."""
-    refused = []
-    for each in answered:
-        if isinstance(each.ending, CannotSend) or each.ending.stage is not Stage.DOT:
+def _uncount(tx: Tx, counter: Counter, answered: Sequence[Answered], token: str) -> None:
+    """A letter that did not pass the point of no return gives its turn back; one that did was not sent after all."""
+    unsent = [each for each in answered if _was_not_sent(each.ending)]
+    steps = [each.letter.delivery.key[:2] for each in unsent]
+    listed = deliveries.list_of_steps(tx, counter.account.id, steps) if steps else []
+    own = [out for out in listed if out.lease_token == token and out.status is DeliveryStatus.TRANSMITTING]
+    passed = {out.key: out.transmitting_at for out in own}
+    for each in unsent:
+        counted_at = passed.get(each.letter.delivery.key)
+        if counted_at is not None:
+            counter.uncount(tx, counted_at)
+        elif isinstance(each.ending, CannotSend) or each.ending.stage is not Stage.DOT:
             counter.give_back(each.letter.turn_at)
-        elif read_outcome(each.ending).kind not in (Kind.ACCEPTED, Kind.IN_DOUBT):
-            refused.append(each.letter.delivery)
-    steps = [delivery.key[:2] for delivery in refused]
-    keys = {delivery.key for delivery in refused}
-    for out in deliveries.list_of_steps(tx, counter.account.id, steps) if steps else []:
-        if out.key in keys and out.transmitting_at is not None and out.status is DeliveryStatus.TRANSMITTING:
-            counter.uncount(tx, out.transmitting_at)
+
+
+def _was_not_sent(ending: Outcome | CannotSend) -> bool:
+    return isinstance(ending, CannotSend) or read_outcome(ending).kind not in (Kind.ACCEPTED, Kind.IN_DOUBT)
 
 
 def _of_today(ending: _Ending, enrollment: Enrollment, tx: Tx) -> _Ending:

@@ -41,6 +41,8 @@ def grant_mailbox(
     before = standing(tx, account_id, mailbox_id)
     if before.is_catcher:
         raise IncorrectValue("This is the built-in catcher; add a mailbox of your own.", field="mailbox")
+    if before.provider is not None:
+        raise IncorrectValue("Its provider takes an API key.", field="mailbox")
     if before.security == Security.NONE:
         raise IncorrectValue("A login needs encryption: set the mailbox to starttls or tls first.", field="security")
     check_line(username, "username")

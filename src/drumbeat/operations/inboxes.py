@@ -43,6 +43,8 @@ def listen(
     mailbox = standing(tx, account_id, mailbox_id)
     if mailbox.is_catcher:
         raise IncorrectValue("This is the built-in catcher: nothing comes back to it.", field="mailbox")
+    if mailbox.provider is not None and settings.username is None:
+        raise IncorrectValue("A provider's key opens no inbox: name a user and a password.", field="username")
     _check_login(mailbox, settings)
     inbox = Inbox(
         account_id=account_id,

@@ -14,7 +14,8 @@ from drumbeat.domain.errors import IncorrectValue, NotFound, TestClockRefused
 from drumbeat.domain.line import check_line
 from drumbeat.domain.person import normalize_email
 from drumbeat.mail.compose import ascii_address
-from drumbeat.mail.session import Security, Server, TokenSource
+from drumbeat.mail.providers import usual_host
+from drumbeat.mail.session import Provider, Security, Server, TokenSource, is_loopback
 from drumbeat.operations.healing import release
 from drumbeat.operations.pacing import give_anew
 from drumbeat.store import accounts, events, inboxes, installation, lanes, mailboxes
@@ -58,6 +59,19 @@ class MailboxSettings:
     password: str | None = field(default=None, repr=False)
     connections: int = 4
     is_catcher: bool = False
+    provider: Provider | None = None
+
+
+def way_out(provider: Provider | None, host: str | None, port: int | None, security: Security | None) -> dict[str, Any]:
+    """Where letters leave by, with what is usual there, as fields of MailboxSettings; IncorrectValue without a host."""
+    if provider is None:
+        if host is None:
+            raise IncorrectValue("Name the outgoing mail server, or a provider.", field="host")
+        return {"host": host, "port": port or 587, "security": security or Security.STARTTLS}
+    named = host or usual_host(provider)
+    if named is None:
+        raise IncorrectValue("Name your region's host, such as email.eu-west-1.amazonaws.com.", field="host")
+    return {"provider": provider, "host": named, "port": port or 443, "security": security or Security.TLS}
 
 
 def add_mailbox(
@@ -107,11 +121,15 @@ def _checked(vault: Vault, account_id: int, settings: MailboxSettings) -> Stored
         is_catcher=settings.is_catcher,
         is_active=True,
         spacing=0 if settings.is_catcher else USUAL_SPACING,
+        provider=settings.provider and settings.provider.value,
     )
 
 
 def _check_login(settings: MailboxSettings) -> None:
     username, password = settings.username, settings.password
+    if settings.provider is not None:
+        _check_key(settings)
+        return
     if username is None:
         if password:
             raise IncorrectValue("A password needs a user name beside it.", field="username")
@@ -120,6 +138,19 @@ def _check_login(settings: MailboxSettings) -> None:
     if settings.security is Security.NONE:
         raise IncorrectValue("A login needs encryption: take starttls or tls.", field="security")
     check_password(password)
+
+
+def _check_key(settings: MailboxSettings) -> None:
+    """Refuse what cannot be a provider's key, or would show it to whoever listens."""
+    if settings.security is not Security.TLS and not is_loopback(settings.host):
+        raise IncorrectValue("A provider's API is asked with tls.", field="security")
+    if settings.username is not None:
+        check_line(settings.username, "username")
+    elif settings.provider is Provider.SES:
+        raise IncorrectValue("SES takes an access key id, and the secret access key as password.", field="username")
+    if not settings.password:
+        raise IncorrectValue("A provider needs its API key as password.", field="password")
+    check_password(settings.password)
 
 
 def check_password(password: str | None) -> None:
@@ -212,6 +243,7 @@ def _settings_of(vault: Vault, mailbox: StoredMailbox, changes: Mapping[str, Any
         username=mailbox.username,
         password=vault.open(mailbox.sealed_password) if kept and mailbox.sealed_password else by_grant,
         connections=mailbox.connections,
+        provider=None if mailbox.provider is None else Provider(mailbox.provider),
     )
 
 
@@ -309,6 +341,7 @@ def server_of(vault: Vault, mailbox: StoredMailbox, token: TokenSource | None = 
         password=None if sealed is None else vault.open(sealed),
         connections=mailbox.connections,
         token=token,
+        provider=None if mailbox.provider is None else Provider(mailbox.provider),
     )
 
 

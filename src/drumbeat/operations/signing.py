@@ -40,6 +40,8 @@ def sign_with(
     if len(selector) > 63 or not _SELECTOR.fullmatch(selector):
         raise IncorrectValue("A selector is letters, digits, hyphens and dots, such as drumbeat.", field="selector")
     mailbox = standing(tx, account_id, mailbox_id)
+    if mailbox.provider is not None:
+        raise IncorrectValue("Its provider puts letters together and signs them; set DKIM up there.", field="mailbox")
     key = read_key(pem)
     mailboxes.save_signing(tx, replace(mailbox, dkim_selector=selector, sealed_dkim_key=vault.seal(pem)))
     _journal(tx, mailbox, "mailbox_signs", actor_id)

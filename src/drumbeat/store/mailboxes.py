@@ -47,6 +47,7 @@ class StoredMailbox:
     dkim_selector: str | None = None
     sealed_dkim_key: str | None = None
     sealed_grant: str | None = None
+    provider: str | None = None
 
     @property
     def is_paced(self) -> bool:
@@ -72,7 +73,7 @@ class StoredMailbox:
     def server_settings(self) -> tuple[object, ...]:
         """What the connections to its server depend on, and whether its secrets can be opened."""
         secrets = self.sealed_password, self.sealed_grant, self.sealed_dkim_key
-        return self.host, self.port, self.security, self.username, *secrets, self.connections
+        return self.provider, self.host, self.port, self.security, self.username, *secrets, self.connections
 
 
 def add(tx: Tx, mailbox: StoredMailbox) -> int:
@@ -187,6 +188,7 @@ def _parameters(mailbox: StoredMailbox) -> dict[str, Any]:
         "dkim_selector": mailbox.dkim_selector,
         "dkim_key": mailbox.sealed_dkim_key,
         "oauth_grant": mailbox.sealed_grant,
+        "provider": mailbox.provider,
     }
 
 
@@ -220,13 +222,14 @@ def _mailbox(row: Record) -> StoredMailbox:
         dkim_selector=row.dkim_selector,
         sealed_dkim_key=row.dkim_key,
         sealed_grant=row.oauth_grant,
+        provider=row.provider,
     )
 
 
 _COLUMNS = (
     "account_id, id, name, sender_name, sender_email, host, port, security, username, password, connections, "
     "is_catcher, status, held_since, held_until, hold_reason, hold_detail, hold_count, "
-    "per_day, per_hour, spacing, ramp_from, ramp_since, per_domain, dkim_selector, dkim_key, oauth_grant"
+    "per_day, per_hour, spacing, ramp_from, ramp_since, per_domain, dkim_selector, dkim_key, oauth_grant, provider"
 )
 _ADD = Statement(f"""
     INSERT INTO mailboxes ({_COLUMNS}, created_at, updated_at)

@@ -237,6 +237,7 @@ mailboxes = tenant_table(
     Column("dkim_selector", Text),  # where the key that its letters are signed with is published
     Column("dkim_key", Text),  # encrypted by the master key
     Column("oauth_grant", Text),  # what access tokens are renewed with, encrypted; then there is no password
+    Column("provider", Text),  # whose API takes its letters; null: a server that speaks SMTP
     one_of("security", "none", "starttls", "tls"),
     one_of("status", "active", "off"),
 )

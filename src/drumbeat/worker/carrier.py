@@ -1,4 +1,4 @@
-"""Carrying the letters of one mailbox: claim a batch, write it, speak SMTP with the dot held."""
+"""Carrying the letters of one mailbox: claim a batch, write it, hand it over with the dot held."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from drumbeat.domain.delivery import FailureReason, Outcome
 from drumbeat.domain.errors import MissingTags, Unavailable, Unsendable
 from drumbeat.domain.happening import CannotSend
 from drumbeat.mail.compose import ascii_address
+from drumbeat.mail.outgoing import post_of
 from drumbeat.mail.session import Server
-from drumbeat.mail.smtp import Envelope, Post
+from drumbeat.mail.smtp import Envelope
 from drumbeat.operations.deliveries import Answered, commit_turn, release, renew_leases
 from drumbeat.operations.dispatch import ClaimedLetter, claim
 from drumbeat.store.mailboxes import StoredMailbox
@@ -27,13 +28,13 @@ _log = structlog.get_logger()
 
 
 class Carrier:
-    """Carries the letters of one mailbox: claims a batch, writes it, and speaks SMTP with the dot held."""
+    """Carries the letters of one mailbox: claims a batch, writes it, and hands it over with the dot held."""
 
     def __init__(self, world: World, mailbox: StoredMailbox, server: Server) -> None:
         self.mailbox = mailbox
         self._world = world
         self._token = secrets.token_hex(8)
-        self._post = Post(server)
+        self._post = post_of(server)
         self._claimed: deque[ClaimedLetter] = deque()
         self._in_air: dict[Hashable, tuple[ClaimedLetter, str]] = {}
         self._unwritable: list[Answered] = []

@@ -14,7 +14,8 @@ import structlog
 
 from drumbeat.domain.delivery import FailureReason, read_outcome
 from drumbeat.domain.errors import DrumbeatError, MasterKeyWrong, Unavailable
-from drumbeat.mail.session import Server, check
+from drumbeat.mail.outgoing import check
+from drumbeat.mail.session import Server
 from drumbeat.operations.dispatch import claim
 from drumbeat.operations.mailboxes import hold_unopened, lift_hold, prolong_hold, server_of
 from drumbeat.store import lanes, mailboxes

@@ -10,10 +10,12 @@ import pytest
 
 from drumbeat.domain.account import User
 from drumbeat.domain.delivery import FailureReason
+from drumbeat.mail.session import Provider
 from drumbeat.operations.mailboxes import hold_mailbox
 from drumbeat.store import inboxes, mailboxes
 from drumbeat.store.transaction import Tx
 from drumbeat.testing.cast import Cast
+from drumbeat.testing.providers import FakeProvider
 from drumbeat.testing.sink import Sink
 from drumbeat.wiring import World
 from tests.http.app_api.test_session import refused
@@ -271,6 +273,49 @@ def test_letters_are_signed_and_the_record_to_publish_is_told(owner: Browser, si
     assert details(owner("PUT", f"{path}/dkim", {"selector": "a b"}))["field"] == "selector"
     assert owner("DELETE", f"{path}/dkim").status_code == 204
     assert owner("GET", path).json()["data"]["dkimSelector"] is None
+
+
+PROVIDED = {"provider": "postmark", "senderEmail": "olga@northwind.example", "password": "the-key"}
+
+
+def test_a_mailbox_sends_through_a_provider_and_its_key_is_tried_and_never_shown(owner: Browser) -> None:
+    with FakeProvider(Provider.POSTMARK) as fake:
+        local = {"host": "127.0.0.1", "port": fake.port, "security": "none"}
+        made = owner("POST", "/api/mailboxes", PROVIDED | local)
+        shown = made.json()["data"]
+        assert (shown["provider"], shown["username"]) == ("postmark", None)
+        assert "the-key" not in made.text
+        path = f"/api/mailboxes/{shown['id']}"
+        assert owner("POST", f"{path}/test").json()["data"]["works"] is True
+        owner("PUT", path, {"password": "wrong"})
+        assert "auth: 535" in owner("POST", f"{path}/test").json()["data"]["trouble"]
+        assert fake.letters == []
+    found = [each["subject"] for each in owner("GET", f"{path}/identity").json()["data"]]
+    assert found == ["SPF", "DKIM", "DMARC", "mail that comes back"]
+    assert details(owner("PUT", f"{path}/dkim", {}))["field"] == "mailbox"
+    assert details(owner("PUT", f"{path}/grant", GRANT))["field"] == "mailbox"
+    assert details(owner("PUT", f"{path}/inbox", {"host": "imap.example"}))["field"] == "username"
+
+
+def test_a_provider_is_asked_where_it_usually_is(owner: Browser) -> None:
+    shown = owner("POST", "/api/mailboxes", PROVIDED).json()["data"]
+    assert [shown[name] for name in ("host", "port", "security")] == ["api.postmarkapp.com", 443, "tls"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"password": None}, "password"),
+        ({"security": "none"}, "security"),
+        ({"security": "starttls"}, "security"),
+        ({"provider": "ses"}, "host"),
+        ({"provider": "ses", "host": "email.eu-west-1.amazonaws.com"}, "username"),
+        ({"provider": "nobody"}, "provider"),
+        ({"provider": None}, "host"),
+    ],
+)
+def test_what_a_provider_lacks_is_named(owner: Browser, wrong: dict[str, Any], field: str) -> None:
+    assert details(owner("POST", "/api/mailboxes", PROVIDED | wrong))["field"] == field
 
 
 GRANT = {"provider": "google", "username": "olga@northwind.example", "clientId": "c", "refreshToken": "a refresh token"}

@@ -73,7 +73,8 @@ def show_identity(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
         read_parameters(request)
         mailbox = standing_mailbox(snapshot, member, read_id(id, "mailbox"))
     security, selector = Security(mailbox.security), mailbox.dkim_selector
-    found = examine_identity(mailbox.sender_email, mailbox.host, security, world.resolver, selector=selector)
+    host = mailbox.host if mailbox.provider is None else None
+    found = examine_identity(mailbox.sender_email, host, security, world.resolver, selector=selector)
     return reply_all([IdentityFinding(each.subject, each.verdict, each.sentence, each.fix) for each in found])
 
 

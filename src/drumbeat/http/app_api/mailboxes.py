@@ -26,7 +26,8 @@ from drumbeat.http.decoding import BodyReader, Email, Id, Name, struct_changes
 from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import read_id, read_parameters
-from drumbeat.mail.session import Security, check
+from drumbeat.mail.outgoing import check
+from drumbeat.mail.session import Provider, Security
 from drumbeat.operations.accounts import active_user
 from drumbeat.operations.inboxes import trouble_of_inbox
 from drumbeat.operations.mailboxes import (
@@ -40,6 +41,7 @@ from drumbeat.operations.mailboxes import (
     remove_mailbox,
     server_of,
     switch_mailbox,
+    way_out,
 )
 from drumbeat.store import accounts, inboxes, mailboxes
 from drumbeat.store.transaction import Tx
@@ -51,14 +53,19 @@ _Seconds = Annotated[int, msgspec.Meta(ge=0, le=LONGEST_SPACING)]
 
 
 class AddingMailbox(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """A server and who letters come from; it is userId's from now on, else whoever adds it."""
+    """A server and who letters come from; it is userId's from now on, else whoever adds it.
 
-    host: Name
+    With a provider its API takes the letters, and the password is its key; SES has its access key id as username, and
+    its region's host; Mailgun may have its sending domain as username.
+    """
+
     sender_email: Email
+    host: Name | None = None
+    provider: Provider | None = None
     sender_name: Name | None = None
     name: Name = ""
-    port: Port = 587
-    security: Security = Security.STARTTLS
+    port: Port | None = None
+    security: Security | None = None
     username: Name | None = None
     password: Name | None = None
     connections: _Connections = 4
@@ -173,12 +180,10 @@ def add_one(request: AnyRequest, body: RawBody) -> Response[bytes]:
             name=sent.name,
             sender_name=sent.sender_name or user.name,
             sender_email=sent.sender_email,
-            host=sent.host,
-            port=sent.port,
-            security=sent.security,
             username=sent.username or None,
             password=sent.password or None,
             connections=sent.connections,
+            **way_out(sent.provider, sent.host, sent.port, sent.security),
         )
         added = add_mailbox(
             tx,

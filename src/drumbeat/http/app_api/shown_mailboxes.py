@@ -11,7 +11,7 @@ from drumbeat.domain.account import User
 from drumbeat.domain.errors import NotFound
 from drumbeat.http.app_api.admission import Member
 from drumbeat.http.app_api.shapes import stamp
-from drumbeat.mail.session import Security
+from drumbeat.mail.session import Provider, Security
 from drumbeat.store import accounts, inboxes, mailboxes
 from drumbeat.store.inboxes import Inbox
 from drumbeat.store.mailboxes import StoredMailbox
@@ -52,6 +52,7 @@ class ShownMailbox(msgspec.Struct, rename="camel", frozen=True):
     security: Security
     username: str | None
     by_oauth: bool
+    provider: Provider | None
     connections: int
     per_day: int | None
     per_hour: int | None
@@ -76,6 +77,7 @@ MAILBOX_SHOWN: dict[str, Any] = {
     "security": "starttls",
     "username": "olive",
     "byOauth": False,
+    "provider": None,
     "connections": 4,
     "perDay": 400,
     "perHour": None,
@@ -129,6 +131,7 @@ def shown_mailbox(mailbox: StoredMailbox, users: Sequence[User], inbox: Inbox | 
         security=Security(mailbox.security),
         username=mailbox.username,
         by_oauth=mailbox.sealed_grant is not None,
+        provider=None if mailbox.provider is None else Provider(mailbox.provider),
         connections=mailbox.connections,
         per_day=mailbox.per_day,
         per_hour=mailbox.per_hour,
