@@ -195,6 +195,13 @@ def test_a_mailbox_is_added_tested_and_switched(tea: Run, tmp_path: Path) -> Non
     assert "Added mailbox 2." in fine(provided)
     assert "api.resend.com:443" in fine(tea("mailbox", "list"))
     refused(tea("mailbox", "add", "--from", "o@tea.example"), "--host: Name the outgoing mail server, or a provider.")
+    secret.write_text("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\n")
+    assert "/hooks/1/2" in fine(tea("mailbox", "hook", "2", "--secret-file", str(secret)))
+    refused(tea("mailbox", "hook", "2", given="nonsense\n"), "--secret-file: It is the signing secret")
+    refused(tea("mailbox", "hook", "1"), "sends through a provider")
+    assert fine(tea("mailbox", "hook", "2", "--off")) == "Mailbox 2 is told no more.\n"
+    assert fine(tea("mailbox", "hook", "2", "--off")) == "Mailbox 2 is not told anything.\n"
+    secret.write_text("hidden word\n")
     fine(tea("mailbox", "remove", "2"))
     fine(tea("mailbox", "off", "1"))
     assert " off" in fine(tea("mailbox", "list"))

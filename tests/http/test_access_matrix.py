@@ -57,6 +57,8 @@ NEEDED = {
     "DELETE /api/mailboxes/{id}/dkim": "admin",
     "PUT /api/mailboxes/{id}/dkim": "admin",
     "PUT /api/mailboxes/{id}/grant": "admin",
+    "DELETE /api/mailboxes/{id}/hook": "admin",
+    "PUT /api/mailboxes/{id}/hook": "admin",
     "DELETE /api/mailboxes/{id}/inbox": "admin",
     "PUT /api/mailboxes/{id}/inbox": "admin",
     "POST /api/mailboxes/{id}/lift": "admin",

@@ -40,7 +40,8 @@ def test_what_needs_a_scope_or_a_session_says_so_and_refuses_without(client: Cli
             is_guarded = path.startswith(("/v2/", "/api/")) and (method, path) not in SIGNING_IN
             assert ("security" in operation) == is_guarded
             answer = client.request(method, re.sub(r"\{\w+\}", "1", path), headers={"User-Agent": "x"})
-            assert (answer.status_code == 401) == is_guarded, path
+            # Who tells of letters proves itself in its provider's own way, which no scheme of OpenAPI names.
+            assert (answer.status_code == 401) == (is_guarded or path.startswith("/hooks/")), path
             assert str(answer.status_code) in operation["responses"] or not is_guarded
 
 

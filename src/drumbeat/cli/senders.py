@@ -1,4 +1,4 @@
-"""`drumbeat mailbox grant`, `identity` and `sign`: who a mailbox logs in as, and what receivers find out about it."""
+"""`drumbeat mailbox grant`, `identity`, `sign` and `hook`: who a mailbox is at its provider and to receivers."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ from drumbeat.domain.errors import NotFound
 from drumbeat.mail.dkim import new_key
 from drumbeat.mail.identity import Verdict, examine_identity
 from drumbeat.mail.oauth import PROVIDERS, Grant
-from drumbeat.mail.session import Security
+from drumbeat.mail.provider_proofs import HOOK_USER
+from drumbeat.mail.session import Provider, Security
 from drumbeat.operations.grants import grant_mailbox
+from drumbeat.operations.hooks import hook_path, remove_hook, set_hook
 from drumbeat.operations.signing import USUAL_SELECTOR, Published, sign_with, stop_signing
 from drumbeat.settings import text_in
 from drumbeat.store import mailboxes
@@ -36,6 +38,7 @@ def register(app: typer.Typer) -> None:
     app.command("grant")(grant)
     app.command("identity")(look_up)
     app.command("sign")(sign)
+    app.command("hook")(hook)
 
 
 def grant(
@@ -120,3 +123,47 @@ def sign(
             published = world.database.transact(work)
     say(f"Mailbox {mailbox_id} signs its letters. Publish this TXT record:")
     say(f"{published.name} {published.text}")
+
+
+def hook(
+    mailbox_id: MailboxId,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option("--secret-file", exists=True, dir_okay=False, help="What the provider signs with."),
+    ] = None,
+    off: Annotated[bool, typer.Option("--off", help="Be told no more.")] = False,
+    account: AccountOption = None,
+    acting: ActingOption = None,
+) -> None:
+    """Let a mailbox's provider tell what became of letters, and say where it is to post that."""
+    if off:
+        did = transacted(
+            account, acting, lambda tx, account_id, by: remove_hook(tx, account_id, mailbox_id, actor_id=by.id)
+        )
+        say(f"Mailbox {mailbox_id} is told no more." if did else f"Mailbox {mailbox_id} is not told anything.")
+        return
+    with opened() as world:
+        with world.database.read() as snapshot:
+            account_id = pick_account(snapshot, account)
+            provider = mailboxes.get(snapshot, account_id, mailbox_id).provider
+        secret = _hook_secret(provider, secret_file)
+
+        def work(tx: Tx) -> str | None:
+            by = acting_user(tx, account_id, acting)
+            return set_hook(tx, world.vault, account_id, mailbox_id, secret, actor_id=by.id)
+
+        with options_named(secret="--secret-file"):  # noqa: S106
+            made = world.database.transact(work)
+        url = f"{world.settings.base_url}{hook_path(account_id, mailbox_id)}"
+    say(f"Let {provider} post its events to {url}")
+    if made is not None:
+        say(f"With the user {HOOK_USER} and this password, which is shown once: {made}")
+
+
+def _hook_secret(provider: str | None, file: Path | None) -> str | None:
+    """Postmark has no secret of its own: one is made for it."""
+    if file is not None:
+        return text_in(file, "--secret-file").strip()
+    if provider is None or provider == Provider.POSTMARK:
+        return None
+    return str(typer.prompt("Signing secret", hide_input=True, err=True))

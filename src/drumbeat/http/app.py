@@ -8,7 +8,7 @@ from litestar import Litestar
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.types import Message, Scope
 
-from drumbeat.http import caught, docs, execute_v1, password_page, public
+from drumbeat.http import caught, docs, execute_v1, hooks, password_page, public
 from drumbeat.http.app_api import routes as app_api
 from drumbeat.http.auth import note_use, standing_of
 from drumbeat.http.bodies import LARGEST_BODY, whole_bodies
@@ -36,6 +36,7 @@ def make_app(world: World, catcher: Catcher | None = None) -> Litestar:
             execute_v1.router(),
             app_api.router(),
             public.router(),
+            hooks.router(),
             password_page.router(),
             caught.list_caught,
             caught.list_caught_json,

@@ -48,6 +48,7 @@ class StoredMailbox:
     sealed_dkim_key: str | None = None
     sealed_grant: str | None = None
     provider: str | None = None
+    sealed_hook: str | None = None
 
     @property
     def is_paced(self) -> bool:
@@ -113,6 +114,11 @@ def save_signing(tx: Tx, mailbox: StoredMailbox) -> None:
     given = _parameters(mailbox)
     names = ("account_id", "id", "dkim_selector", "dkim_key")
     tx.run(_SAVE_SIGNING, **{name: given[name] for name in names}, now=to_stamp(tx.now))
+
+
+def save_hook(tx: Tx, mailbox: StoredMailbox) -> None:
+    """Store what a locked mailbox's provider proves itself with when it tells of letters."""
+    tx.run(_SAVE_HOOK, account_id=mailbox.account_id, id=mailbox.id, hook=mailbox.sealed_hook, now=to_stamp(tx.now))
 
 
 def remove(tx: Tx, account_id: int, id: int) -> None:
@@ -189,6 +195,7 @@ def _parameters(mailbox: StoredMailbox) -> dict[str, Any]:
         "dkim_key": mailbox.sealed_dkim_key,
         "oauth_grant": mailbox.sealed_grant,
         "provider": mailbox.provider,
+        "hook": mailbox.sealed_hook,
     }
 
 
@@ -223,13 +230,15 @@ def _mailbox(row: Record) -> StoredMailbox:
         sealed_dkim_key=row.dkim_key,
         sealed_grant=row.oauth_grant,
         provider=row.provider,
+        sealed_hook=row.hook,
     )
 
 
 _COLUMNS = (
     "account_id, id, name, sender_name, sender_email, host, port, security, username, password, connections, "
     "is_catcher, status, held_since, held_until, hold_reason, hold_detail, hold_count, "
-    "per_day, per_hour, spacing, ramp_from, ramp_since, per_domain, dkim_selector, dkim_key, oauth_grant, provider"
+    "per_day, per_hour, spacing, ramp_from, ramp_since, per_domain, dkim_selector, dkim_key, oauth_grant, "
+    "provider, hook"
 )
 _ADD = Statement(f"""
     INSERT INTO mailboxes ({_COLUMNS}, created_at, updated_at)
@@ -269,9 +278,12 @@ _SAVE_SIGNING = Statement("""
     UPDATE mailboxes SET dkim_selector = :dkim_selector, dkim_key = :dkim_key, updated_at = :now
     WHERE account_id = :account_id AND id = :id
 """)
+_SAVE_HOOK = Statement("""
+    UPDATE mailboxes SET hook = :hook, updated_at = :now WHERE account_id = :account_id AND id = :id
+""")
 _REMOVE = Statement("""
     UPDATE mailboxes SET status = 'off', removed_at = :now, username = NULL, password = NULL, dkim_key = NULL,
-        oauth_grant = NULL, held_since = NULL, held_until = NULL, hold_reason = NULL, hold_detail = NULL,
+        oauth_grant = NULL, hook = NULL, held_since = NULL, held_until = NULL, hold_reason = NULL, hold_detail = NULL,
         hold_count = 0, updated_at = :now
     WHERE account_id = :account_id AND id = :id
 """)

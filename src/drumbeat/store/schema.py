@@ -238,6 +238,7 @@ mailboxes = tenant_table(
     Column("dkim_key", Text),  # encrypted by the master key
     Column("oauth_grant", Text),  # what access tokens are renewed with, encrypted; then there is no password
     Column("provider", Text),  # whose API takes its letters; null: a server that speaks SMTP
+    Column("hook", Text),  # what the provider proves itself with when it tells of letters, encrypted
     one_of("security", "none", "starttls", "tls"),
     one_of("status", "active", "off"),
 )

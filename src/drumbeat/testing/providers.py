@@ -12,11 +12,17 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from email import message_from_bytes
 from email.policy import default
+from hashlib import sha256
+from hmac import digest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from drumbeat.mail.session import Provider, Security, Server
 
@@ -245,11 +251,8 @@ _READERS = {
 }
 
 
-class _Quiet(ThreadingHTTPServer):
-    """A client that hangs up is nothing to tell."""
-
-    def handle_error(self, *_: object) -> None:
-        """Say nothing."""
+# A client that hangs up is nothing to tell.
+_Quiet: type[ThreadingHTTPServer] = type("_Quiet", (ThreadingHTTPServer,), {"handle_error": lambda *_: None})
 
 
 def _handler_of(fake: FakeProvider) -> type[BaseHTTPRequestHandler]:
@@ -279,3 +282,27 @@ def _handler_of(fake: FakeProvider) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Handler
+
+
+def prove(
+    provider: Provider, secret: str, body: bytes, at: datetime, key: EllipticCurvePrivateKey | None = None
+) -> tuple[dict[str, str], bytes]:
+    """Headers and body of an event webhook as the provider proves them; `key` is the private half of SendGrid's."""
+    stamp = str(int(at.timestamp()))
+    if provider is Provider.POSTMARK:
+        login = base64.b64encode(f"drumbeat:{secret}".encode()).decode()
+        return {"authorization": f"Basic {login}"}, body
+    if provider is Provider.MAILGUN:
+        signature = digest(secret.encode(), f"{stamp}token".encode(), "sha256").hex()
+        signed = {"signature": {"timestamp": stamp, "token": "token", "signature": signature}}
+        return {}, json.dumps(json.loads(body) | signed).encode()
+    if provider is Provider.SENDGRID:
+        assert key is not None
+        signature = base64.b64encode(key.sign(stamp.encode() + body, ECDSA(SHA256()))).decode()
+        name = "x-twilio-email-event-webhook"
+        return {f"{name}-signature": signature, f"{name}-timestamp": stamp}, body
+    assert provider is Provider.RESEND
+    raw = base64.b64decode(secret.removeprefix("whsec_"))
+    id = f"msg_{sha256(body).hexdigest()[:16]}"
+    signature = base64.b64encode(digest(raw, f"{id}.{stamp}.".encode() + body, "sha256")).decode()
+    return {"svix-id": id, "svix-timestamp": stamp, "svix-signature": f"v1,{signature}"}, body

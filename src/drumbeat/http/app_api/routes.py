@@ -13,6 +13,7 @@ from drumbeat.http.app_api import (
     explaining,
     files,
     grants,
+    hooks,
     identities,
     imports,
     inboxes,
@@ -33,7 +34,7 @@ from drumbeat.http.app_api import (
 
 def router() -> Router:
     """The routes under /api for a browser that is signed in."""
-    who = (session, passwords, account, users, keys, mailboxes, inboxes, grants, identities)
+    who = (session, passwords, account, users, keys, mailboxes, inboxes, grants, hooks, identities)
     what = (calendars, templates, sequences, versions, executing, files)
     work = (imports, people, tasks, enrollments, explaining, doubts, suppressions, status)
     return Router("/api", route_handlers=[handler for noun in who + what + work for handler in noun.handlers])

@@ -41,7 +41,8 @@ class MailboxHold(msgspec.Struct, rename="camel", frozen=True):
 
 
 class ShownMailbox(msgspec.Struct, rename="camel", frozen=True):
-    """A mailbox without its password; a catcher delivers nothing."""
+    """A mailbox without its secrets; a catcher delivers nothing, and one that is hooked is told by its provider what
+    became of letters."""
 
     id: int
     name: str
@@ -53,6 +54,7 @@ class ShownMailbox(msgspec.Struct, rename="camel", frozen=True):
     username: str | None
     by_oauth: bool
     provider: Provider | None
+    hooked: bool
     connections: int
     per_day: int | None
     per_hour: int | None
@@ -78,6 +80,7 @@ MAILBOX_SHOWN: dict[str, Any] = {
     "username": "olive",
     "byOauth": False,
     "provider": None,
+    "hooked": False,
     "connections": 4,
     "perDay": 400,
     "perHour": None,
@@ -132,6 +135,7 @@ def shown_mailbox(mailbox: StoredMailbox, users: Sequence[User], inbox: Inbox | 
         username=mailbox.username,
         by_oauth=mailbox.sealed_grant is not None,
         provider=None if mailbox.provider is None else Provider(mailbox.provider),
+        hooked=mailbox.sealed_hook is not None,
         connections=mailbox.connections,
         per_day=mailbox.per_day,
         per_hour=mailbox.per_hour,
