@@ -213,7 +213,9 @@ It is made at the first start, for its owner's eyes only, and holds:
 
 - `drumbeat.db`: the database, unless `DRUMBEAT_DATABASE_URL` names another one.
 - `master.key`: the key that seals stored credentials. Back it up, and not beside the database: without it the
-  database cannot be opened. To change it, put a new key in front of the old one in `DRUMBEAT_MASTER_KEY`.
+  database cannot be opened. To change it, put the key that `drumbeat reseal --new-key` prints on a line before the
+  old one (or before a comma in `DRUMBEAT_MASTER_KEY`), start every process anew, run `drumbeat reseal`, take the old
+  key away, and start them anew once more.
 - `first-run.json`: the sample account's address, sign-in, token and API key.
 - `serve.lock`: held while `drumbeat serve` runs on SQLite, so that no second one does; it is always empty.
 

@@ -24,7 +24,7 @@ from drumbeat.settings import Settings, configuration_page
 from drumbeat.store import deliveries
 from drumbeat.store.database import Database
 from drumbeat.testing.conversation import CUT, At
-from drumbeat.testing.house import House, letter, open_house, task
+from drumbeat.testing.house import KEY, House, letter, open_house, task
 from drumbeat.testing.nameserver import NameServer
 from drumbeat.testing.sink import Sink
 from drumbeat.testing.tokens import TokenServer
@@ -483,6 +483,17 @@ def test_a_sender_is_looked_up_and_told_what_to_publish(tea: Run) -> None:
     assert [line.split()[0] for line in told.splitlines()] == ["fine", "doubtful", "fine", "fine", "doubtful", "fine"]
     refused(tea("mailbox", "identity", "9"), "There is no mailbox 9.")
     refused(tea("mailbox", "list", DNS="nowhere"), "DRUMBEAT_DNS: It is an IP address")
+
+
+def test_the_master_key_is_changed_and_the_old_one_may_go(tea: Run, tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("hidden word\n")
+    login = ("--username", "o", "--password-file", str(secret))
+    fine(tea("mailbox", "add", "--host", "127.0.0.1", "--port", "1", "--from", "o@tea.example", *login))
+    new = fine(tea("reseal", "--new-key")).strip()
+    assert "the installation's key and 1 secrets" in fine(tea("reseal", MASTER_KEY=f"{new},{KEY}"))
+    assert "does not work: connect" in tea("mailbox", "test", "1", MASTER_KEY=new).output
+    refused(tea("mailbox", "test", "1"), "sealed by another one")
 
 
 def test_letters_are_signed_with_a_key_that_is_told_where_to_publish(tea: Run, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from drumbeat.cli import (
     inbound,
     mailboxes,
     running,
+    sealing,
     senders,
     status,
     suppressions,
@@ -61,6 +62,7 @@ files.register(app)
 imports.register(app)
 status.register(app)
 doctor.register(app)
+sealing.register(app)
 app.add_typer(accounts.app, name="account")
 app.add_typer(users.user_app, name="user")
 app.add_typer(users.key_app, name="key")

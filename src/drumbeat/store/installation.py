@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -33,13 +35,23 @@ class Vault:
 
     def open(self, sealed: str) -> str:
         """The text that was sealed; MasterKeyWrong if another key sealed it."""
-        try:
+        with _wrong_key_told():
             return self._fernet.decrypt(sealed.encode()).decode()
-        except InvalidToken:
-            raise MasterKeyWrong(
-                "What is stored was sealed by another one: restore master.key from your backup,"
-                " or set DRUMBEAT_MASTER_KEY."
-            ) from None
+
+    def reseal(self, sealed: str) -> str:
+        """What was sealed by any of the keys, sealed by the first; MasterKeyWrong if another key sealed it."""
+        with _wrong_key_told():
+            return self._fernet.rotate(sealed.encode()).decode()
+
+
+@contextmanager
+def _wrong_key_told() -> Iterator[None]:
+    try:
+        yield
+    except InvalidToken:
+        raise MasterKeyWrong(
+            "What is stored was sealed by another one: restore master.key from your backup, or set DRUMBEAT_MASTER_KEY."
+        ) from None
 
 
 def new_master_key() -> str:
