@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter
 from drumbeat.wiring import World
 from drumbeat.worker import Worker, ears
+from tests.corpus.hostile import HOSTILE
 from tests.corpus.message import plain
 from tests.imap_server import KINDS, PASSWORD, USER, RunningServer, running
 from tests.operations.office import Office, opened
@@ -108,6 +110,27 @@ def test_messages_numbered_anew_have_their_effect_once(office: Office, pymap: Ru
     office.later(minutes=1)
     assert office.count("SELECT count(*) FROM received_messages") == 1
     assert inbox_of(office).uid_validity != 1
+
+
+# The others are too much for that server itself, which is made for tests.
+TAKEN_BY_PYMAP = ("10,000 parts", "a header of 1 MB", "tags without end", "quotes without end", "zeros", "a zip bomb")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hostile_mail_is_passed_by_in_bounded_memory_and_the_reply_behind_it_heard(office: Office, kind: str) -> None:
+    with running(kind) as server:
+        let_hear(office, server)
+        ada = sent_to(office)
+        for name in HOSTILE if kind == "dovecot" else TAKEN_BY_PYMAP:
+            server.deliver(HOSTILE[name]())
+        server.deliver(reply_to(office, ada))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        began = time.process_time()
+        office.later(minutes=1)
+        assert office.house.enrollment(ada.id).finished_reason is FinishedReason.REPLIED_TO_EMAIL
+        assert time.process_time() - began < 60, "the limit is far above what it takes, for slow and busy machines"
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000, "kB"
+        assert inbox_of(office).trouble is None
 
 
 def test_one_worker_alone_reads_an_inbox(office: Office, pymap: RunningServer) -> None:

@@ -125,12 +125,25 @@ def test_a_commit_that_fails_leaves_its_letters_unsent_and_is_made_good_next_tim
 
 
 def test_a_wrong_key_holds_the_mailbox_as_a_refused_login_does(fake: FakeProvider) -> None:
-    wrong = replace(fake.server(), password="wrong", username=None)
+    wrong = replace(fake.server(), password="wrong", username="nobody")
     (outcome,) = deliver(fake, server=wrong).told
     verdict = read_outcome(outcome)
     assert (verdict.kind, verdict.reason, verdict.scope) == (Kind.REFUSED, FailureReason.AUTH, Scope.MAILBOX)
     assert (check_provider(wrong).trouble or "").startswith("auth: 535")
     assert check_provider(fake.server()).trouble is None
+
+
+@pytest.mark.parametrize(
+    ("provider", "status", "said"),
+    [
+        (Provider.SES, 403, {"message": "User x is not authorized to perform ses:GetAccount"}),
+        (Provider.RESEND, 401, {"name": "restricted_api_key", "message": "This key may only send"}),
+    ],
+)
+def test_a_key_that_may_do_nothing_but_send_is_a_good_one(provider: Provider, status: int, said: Any) -> None:
+    with FakeProvider(provider) as fake:
+        fake.script.answer = status, said
+        assert check_provider(fake.server()).trouble is None
 
 
 def test_no_answer_leaves_a_doubt_where_the_provider_would_not_know_the_letter_again(postmark: FakeProvider) -> None:

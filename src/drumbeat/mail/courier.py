@@ -13,7 +13,7 @@ import httpx2
 from drumbeat.clock import host_now
 from drumbeat.domain.delivery import Outcome, Reply, Stage
 from drumbeat.domain.errors import Unavailable
-from drumbeat.mail.providers import Access, Ask, looking, read_refusal, repeats_safely, sending
+from drumbeat.mail.providers import Access, Ask, knows_key, looking, read_refusal, repeats_safely, sending
 from drumbeat.mail.session import Checkup, Security, Server, in_words
 from drumbeat.mail.smtp import Commit, Envelope, Take
 
@@ -120,8 +120,7 @@ def check_provider(server: Server) -> Checkup:
             status, body = _said(client, looking(access))
     except (httpx2.HTTPError, OSError) as error:
         return Checkup(Stage.CONNECT, Outcome(server.host, Stage.CONNECT, None, _words(error)))
-    # A key that may do nothing but send is refused here, in words of its own.
-    if 200 <= status <= 299 or b"restricted_api_key" in body:
+    if knows_key(access.provider, status, body):
         return Checkup(Stage.MAIL, None)
     reply = read_refusal(access.provider, status, body)
     return Checkup(Stage.AUTH, Outcome(server.host, Stage.AUTH if status < 500 else Stage.CONNECT, reply))

@@ -55,8 +55,14 @@ def sending(access: Access, envelope: Envelope) -> Ask:
 
 
 def looking(access: Access) -> Ask:
-    """A request that sends nothing, and that the provider answers only to a good key."""
+    """A request that sends nothing, and that tells whether the key is good."""
     return _PROFILES[access.provider].look(access)
+
+
+def knows_key(provider: Provider, status: int, body: bytes) -> bool:
+    """Whether the answer to `looking` tells that the key is good: also one that may do nothing but send."""
+    profile = _PROFILES[provider]
+    return 200 <= status <= 299 or re.search(profile.known, f"{status} {_text_of(body)}") is not None
 
 
 def usual_host(provider: Provider) -> str | None:
@@ -99,6 +105,7 @@ class _Profile:
     host: str | None
     send: Callable[[Access, Envelope], Ask]
     look: Callable[[Access], Ask]
+    known: str = "$^"  # how a refused look tells that the key is good all the same
     refusals: tuple[tuple[str, int, str], ...] = ()
     repeats_safely: bool = False
 
@@ -197,16 +204,12 @@ def _to_mailgun(access: Access, envelope: Envelope) -> Ask:
     )
     body = b"".join([*written, opening.encode(), envelope.content, f"\r\n--{boundary}--\r\n".encode()])
     headers = _basic("api", access.key) | {"Content-Type": f'multipart/form-data; boundary="{boundary}"'}
-    return Ask("POST", f"/v3/{_mailgun_domain(access, envelope.sender)}/messages.mime", headers, body)
-
-
-def _mailgun_domain(access: Access, sender: str) -> str:
-    return access.username or sender.rpartition("@")[2]
+    return Ask("POST", f"/v3/{access.username}/messages.mime", headers, body)
 
 
 def _look_at_mailgun(access: Access) -> Ask:
-    path = f"/v3/domains/{access.username}" if access.username else "/v3/domains"
-    return Ask("GET", path, _basic("api", access.key))
+    """A letter without anything in it: a key that may only send may ask nothing else."""
+    return Ask("POST", f"/v3/{access.username}/messages", _basic("api", access.key))
 
 
 def _basic(user: str, key: str) -> dict[str, str]:
@@ -321,7 +324,7 @@ _PROFILES: Final[Mapping[Provider, _Profile]] = {
         "api.postmarkapp.com",
         _to_postmark,
         _look_at_postmark,
-        (
+        refusals=(
             (r'"ErrorCode": ?406\b', 550, "5.1.1"),
             (r'"ErrorCode": ?(?:400|401|411|412)\b', 530, "5.7.0"),
             (r'"ErrorCode": ?405\b', 550, "5.4.5"),
@@ -331,6 +334,7 @@ _PROFILES: Final[Mapping[Provider, _Profile]] = {
         "api.mailgun.net",
         _to_mailgun,
         _look_at_mailgun,
+        "^400 ",
         (
             (r"^400 .*\bto\b.{0,20}(?:not a valid|valid address)", 550, "5.1.3"),
             (r"^404 |^40[0-9] .*domain.{0,60}(?:not allowed|not found|disabled|unverified)", 530, "5.7.0"),
@@ -340,7 +344,7 @@ _PROFILES: Final[Mapping[Provider, _Profile]] = {
         "api.sendgrid.com",
         _to_sendgrid,
         _look_at_sendgrid,
-        (
+        refusals=(
             (r"credits exceeded", 550, "5.4.5"),
             (r"^400 .*personalizations\.0\.to", 550, "5.1.3"),
             (_SENDER, 530, "5.7.0"),
@@ -350,6 +354,7 @@ _PROFILES: Final[Mapping[Provider, _Profile]] = {
         None,
         _to_ses,
         _look_at_ses,
+        "not authorized to perform",
         (
             (r"daily message quota|LimitExceeded|SendingPaused|AccountSuspended", 550, "5.4.5"),
             (r"MailFromDomainNotVerified|not verified", 530, "5.7.0"),
@@ -359,6 +364,7 @@ _PROFILES: Final[Mapping[Provider, _Profile]] = {
         "api.resend.com",
         _to_resend,
         _look_at_resend,
+        "restricted_api_key",
         (
             (r"(?:daily|monthly)_quota_exceeded", 550, "5.4.5"),
             (r"^422 .*`to`", 550, "5.1.3"),

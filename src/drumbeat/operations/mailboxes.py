@@ -115,7 +115,7 @@ def _checked(vault: Vault, account_id: int, settings: MailboxSettings) -> Stored
         host=check_host(settings.host),
         port=port,
         security=settings.security.value,
-        username=settings.username,
+        username=settings.username or _usual_username(settings.provider, sender_email),
         sealed_password=vault.seal(settings.password) if settings.password else None,
         connections=settings.connections,
         is_catcher=settings.is_catcher,
@@ -123,6 +123,11 @@ def _checked(vault: Vault, account_id: int, settings: MailboxSettings) -> Stored
         spacing=0 if settings.is_catcher else USUAL_SPACING,
         provider=settings.provider and settings.provider.value,
     )
+
+
+def _usual_username(provider: Provider | None, sender_email: str) -> str | None:
+    """Mailgun sends from a domain, which is the sender's unless another one is named."""
+    return ascii_address(sender_email, "sender_email").rpartition("@")[2] if provider is Provider.MAILGUN else None
 
 
 def _check_login(settings: MailboxSettings) -> None:

@@ -74,7 +74,7 @@ class FakeProvider:
 
     def server(self, key: str = KEY, connections: int = 1) -> Server:
         """How a mailbox reaches it."""
-        username = "AKIDEXAMPLE" if self.provider is Provider.SES else None
+        username = {Provider.SES: "AKIDEXAMPLE", Provider.MAILGUN: "tea.example"}.get(self.provider)
         return Server(
             "127.0.0.1", self.port, Security.NONE, username, key, connections=connections, provider=self.provider
         )
@@ -110,6 +110,8 @@ class FakeProvider:
             return self.script.answers.pop(0)
         if method == "GET":
             return (200, {}) if path in _LOOKS[self.provider] else (404, {"message": "Not found"})
+        if self.provider is Provider.MAILGUN and path == "/v3/tea.example/messages":
+            return 400, {"message": "from parameter is missing"}
         if not re.fullmatch(_PATHS[self.provider], path):
             return 404, {"message": "Not found"}
         said = self._taken_once(headers, body)
@@ -137,14 +139,14 @@ class FakeProvider:
 
 _PATHS = {
     Provider.POSTMARK: r"/email",
-    Provider.MAILGUN: r"/v3/[a-z0-9.-]+/messages\.mime",
+    Provider.MAILGUN: r"/v3/tea\.example/messages\.mime",
     Provider.SENDGRID: r"/v3/mail/send",
     Provider.SES: r"/v2/email/outbound-emails",
     Provider.RESEND: r"/emails",
 }
 _LOOKS = {
     Provider.POSTMARK: {"/server"},
-    Provider.MAILGUN: {"/v3/domains"},
+    Provider.MAILGUN: set(),
     Provider.SENDGRID: {"/v3/scopes"},
     Provider.SES: {"/v2/email/account"},
     Provider.RESEND: {"/domains"},

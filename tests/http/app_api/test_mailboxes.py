@@ -297,6 +297,13 @@ def test_a_mailbox_sends_through_a_provider_and_its_key_is_tried_and_never_shown
     assert details(owner("PUT", f"{path}/inbox", {"host": "imap.example"}))["field"] == "username"
 
 
+def test_mailgun_sends_from_the_senders_domain_or_another_one(owner: Browser) -> None:
+    shown = owner("POST", "/api/mailboxes", PROVIDED | {"provider": "mailgun"}).json()["data"]
+    assert (shown["host"], shown["username"]) == ("api.mailgun.net", "northwind.example")
+    named = PROVIDED | {"provider": "mailgun", "username": "mg.northwind.example"}
+    assert owner("POST", "/api/mailboxes", named).json()["data"]["username"] == "mg.northwind.example"
+
+
 def test_a_provider_is_asked_where_it_usually_is(owner: Browser) -> None:
     shown = owner("POST", "/api/mailboxes", PROVIDED).json()["data"]
     assert [shown[name] for name in ("host", "port", "security")] == ["api.postmarkapp.com", 443, "tls"]
