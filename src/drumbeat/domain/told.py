@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from drumbeat.domain.inbound import InboundKind, Reading
 
 
 class ToldKind(StrEnum):
@@ -28,3 +33,20 @@ class Told:
     recipient: str | None
     why: str
     permanent: bool | None = None
+
+
+def read_told(told: Told) -> Reading | None:
+    """What a received message of the same meaning would be read as; None if no message says that."""
+    kind = _KINDS.get(told.kind)
+    if kind is None or told.message_id is None:
+        return None
+    return Reading(kind, told.why, told.permanent, told.recipient, (told.message_id,))
+
+
+_KINDS: Final[Mapping[ToldKind, InboundKind]] = MappingProxyType(
+    {
+        ToldKind.BOUNCED: InboundKind.BOUNCE,
+        ToldKind.COMPLAINED: InboundKind.COMPLAINT,
+        ToldKind.UNSUBSCRIBED: InboundKind.UNSUBSCRIBE,
+    }
+)

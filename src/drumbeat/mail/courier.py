@@ -19,6 +19,7 @@ from drumbeat.mail.smtp import Commit, Envelope, Take
 
 _TIMEOUT: Final = httpx2.Timeout(20.0, connect=10.0)  # seconds; a lease is 30 and renewed
 _KEPT_OPEN: Final = 3.0  # seconds: a connection the provider closes meanwhile would leave a letter in doubt
+_LONGEST_ANSWER: Final = 30.0  # seconds from its first byte on
 _LARGEST_ANSWER: Final = 64 * 1024
 _TRIES: Final = 3  # of the same request, where the provider knows it again
 _NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
@@ -51,7 +52,7 @@ class Courier:
     ) -> None:
         """Carry what `take` gives until it is empty or `stopping`; what a failed commit left is settled next time.
 
-        Who stops waits for the answers, which come within their own time, if that is no longer than `grace`.
+        Who stops waits for the answers to what was asked, whatever the `grace`: they end by themselves.
         """
         with ThreadPoolExecutor(self._most, thread_name_prefix="courier") as pool:
             while True:
@@ -62,7 +63,7 @@ class Courier:
                 waiting = [pool.submit(self._carry, letter) for letter in letters if letter.key in passed]
                 pending = set(waiting)
                 while pending:
-                    _, pending = wait(pending, timeout=min(heartbeat_every, grace))
+                    _, pending = wait(pending, timeout=heartbeat_every)
                     if pending:
                         with suppress(Unavailable):  # the answers are waited for all the same
                             heartbeat()
@@ -147,10 +148,10 @@ def _client(server: Server) -> httpx2.Client:
 def _said(client: httpx2.Client, ask: Ask) -> tuple[int, bytes]:
     """The answer's status and the beginning of its body."""
     with client.stream(ask.method, ask.path, content=ask.body, headers=dict(ask.headers)) as answer:
-        body = b""
+        body, ends = b"", time.monotonic() + _LONGEST_ANSWER
         for chunk in answer.iter_bytes():
             body += chunk
-            if len(body) >= _LARGEST_ANSWER:
+            if len(body) >= _LARGEST_ANSWER or time.monotonic() > ends:
                 break
         return answer.status_code, body
 

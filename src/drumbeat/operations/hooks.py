@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-import structlog
-
 from drumbeat.domain.delivery import read_message_id
 from drumbeat.domain.errors import IncorrectValue
-from drumbeat.domain.inbound import InboundKind, Reading, Received
-from drumbeat.domain.told import Told, ToldKind
+from drumbeat.domain.inbound import Received
+from drumbeat.domain.told import Told, ToldKind, read_told
 from drumbeat.mail.provider_proofs import check_hook_secret
 from drumbeat.mail.session import Provider
 from drumbeat.operations.doubts import settle_by_evidence
@@ -22,13 +20,6 @@ from drumbeat.store import events, mailboxes
 from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.transaction import Tx
-
-_log = structlog.get_logger()
-_KINDS = {
-    ToldKind.BOUNCED: InboundKind.BOUNCE,
-    ToldKind.COMPLAINED: InboundKind.COMPLAINT,
-    ToldKind.UNSUBSCRIBED: InboundKind.UNSUBSCRIBE,
-}
 
 
 def set_hook(
@@ -78,13 +69,12 @@ def take_in_told(tx: Tx, hash_key: bytes, mailbox: StoredMailbox, told: Sequence
 
 def _take_in(tx: Tx, hash_key: bytes, mailbox: StoredMailbox, told: Told) -> bool:
     ours = None if told.message_id is None else read_message_id(hash_key, told.message_id)
-    if ours is None or ours[0] != mailbox.account_id or told.message_id is None:
+    if ours is None or ours[0] != mailbox.account_id:
         return False
     if told.kind is ToldKind.DELIVERED:
         return settle_by_evidence(tx, mailbox.account_id, ours[1:], f"{mailbox.provider} delivered it")
-    kind = _KINDS.get(told.kind)
-    if kind is None:
+    reading = read_told(told)
+    if reading is None:
         return False
     digest = sha256(f"{mailbox.provider} {told.kind} {told.id} {told.message_id}".encode()).hexdigest()
-    reading = Reading(kind, told.why, told.permanent, told.recipient, (told.message_id,))
     return take_in(tx, hash_key, mailbox.account_id, mailbox.id, Heard(digest, Received({}), reading)) is not None
