@@ -87,6 +87,13 @@ def test_who_answers_names_our_message_id_also_where_the_provider_puts_another_i
     assert fake.provider in REWRITES or taken.headers["message-id"] == ours
 
 
+def test_what_looks_like_a_header_in_the_text_stays_there(fake: FakeProvider) -> None:
+    deliver(fake, envelope(text="References: the list of ours\nSubject: none\n", html="<p>x</p>"))
+    (taken,) = fake.letters
+    assert taken.text.splitlines()[:2] == ["References: the list of ours", "Subject: none"]
+    assert taken.headers.get("references", "") in ("", "<1.1.0.1.abc@seller.example>")
+
+
 def test_a_letter_may_be_of_any_language_and_length(fake: FakeProvider) -> None:
     long = "Žluťoučký kůň – příliš ďábelské ódy\n\n" * 200
     deliver(fake, envelope(subject="Grüße aus Köln ☕", text=long, recipient_name="Łukasz"))

@@ -27,6 +27,7 @@ SENDGRID_SHOWS = base64.b64encode(
 ).decode()
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:mail"
 CERTIFICATE = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-1.pem"
+CONFIRMATION = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=t"
 SECRETS = {
     Provider.POSTMARK: "a password of our own",
     Provider.MAILGUN: "key-0123456789abcdef",
@@ -104,6 +105,15 @@ def test_without_a_proof_nothing_is(provider: Provider) -> None:
     assert proven(provider, headers, b"[]") is None or provider is Provider.POSTMARK
 
 
+@pytest.mark.parametrize("provider", Provider)
+@pytest.mark.parametrize(
+    "body", [b"[" * 400_000, b'{"signature":' * 100_000, b"\xff" * 99, b'{"signature": 1}', b"null"]
+)
+def test_a_strangers_body_proves_nothing_however_it_is_built(provider: Provider, body: bytes) -> None:
+    headers = dict.fromkeys(made(provider)[0], "9" * 5000)
+    assert proven(provider, headers, body) is None
+
+
 @pytest.mark.parametrize("provider", [Provider.SENDGRID, Provider.RESEND])
 def test_another_body_under_the_same_signature_is_refused(provider: Provider) -> None:
     headers, _ = made(provider)
@@ -164,6 +174,7 @@ def test_amazon_signs_in_either_version(version: str) -> None:
         "https://sns.eu-west-1.amazonaws.com@evil.example/cert.pem",
         "https://evil.example/sns.eu-west-1.amazonaws.com/cert.pem",
         "file:///etc/passwd",
+        "https://sns.eu-west-1.amazonaws.com/somebody's-text",
     ],
 )
 def test_a_certificate_is_fetched_from_amazon_alone(url: str) -> None:
@@ -174,9 +185,9 @@ def test_a_certificate_is_fetched_from_amazon_alone(url: str) -> None:
 
 def test_a_subscription_to_the_topic_is_confirmed_once_it_is_proven() -> None:
     amazon = Amazon()
-    asks = {"Type": "SubscriptionConfirmation", "Token": "t", "SubscribeURL": CERTIFICATE + "?confirm"}
+    asks = {"Type": "SubscriptionConfirmation", "Token": "t", "SubscribeURL": CONFIRMATION}
     assert proven(Provider.SES, {}, notification(**asks), fetch=amazon) == "e1"
-    assert amazon.asked == [CERTIFICATE, CERTIFICATE + "?confirm"]
+    assert amazon.asked == [CERTIFICATE, CONFIRMATION]
     elsewhere = asks | {"SubscribeURL": "https://evil.example/"}
     proven(Provider.SES, {}, notification(**elsewhere), fetch=amazon)
     assert "https://evil.example/" not in amazon.asked

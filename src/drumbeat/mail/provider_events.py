@@ -24,7 +24,7 @@ def read_events(provider: Provider, body: bytes, request_id: str) -> list[Told]:
     """The events in a webhook's body, or ValueError if it is no JSON; `request_id` names those without an id."""
     try:
         sent = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError("This is not JSON.") from error
     several = sent if isinstance(sent, list) else [sent]
     return [_READERS[provider](_Said(each), request_id) for each in several[:_MOST_EVENTS]]
@@ -140,7 +140,7 @@ def _read_ses(said: _Said, request_id: str) -> Told:
     """The message in an SNS notification, which is JSON in a text."""
     try:
         event = _Said(msgspec.json.decode(str(said.at("Message").value)))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         event = _Said(None)
     kind, permanent, detail = ToldKind.OTHER, None, _Said(None)
     match event.text("eventType") or event.text("notificationType"):

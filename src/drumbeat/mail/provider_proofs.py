@@ -27,7 +27,21 @@ _FRESH: Final = timedelta(minutes=5)
 # What is told again hours later may carry the signature of the first time; every event has its effect once anyhow.
 _TOLD_AGAIN: Final = timedelta(days=2)
 _LONGEST_ID: Final = 200
-_AMAZON: Final = re.compile(r"https://sns\.[a-z0-9-]{3,30}\.amazonaws\.com(?:\.cn)?/[!-~]{1,1000}")
+_SNS = r"https://sns\.[a-z0-9-]{3,30}\.amazonaws\.com(?:\.cn)?"
+_CERTIFICATE: Final = re.compile(rf"{_SNS}/SimpleNotificationService-[0-9A-Za-z]{{1,100}}\.pem")
+_CONFIRMATION: Final = re.compile(rf"{_SNS}/\?Action=ConfirmSubscription&[!-~]{{1,1000}}")
+# Whatever a stranger's request may hold instead of a proof, and what may keep Amazon's certificate from us.
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    InvalidSignature,
+    OSError,
+    httpx2.HTTPError,
+)
 _LARGEST_FETCHED: Final = 64 * 1024
 
 Fetch = Callable[[str], bytes]
@@ -67,16 +81,7 @@ def proven_request(
     """An id of the request if the provider proves that it made it, else None; names in `headers` are lower case."""
     try:
         return _PROOFS[provider](secret, headers, body, now, fetch)
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        InvalidSignature,
-        binascii.Error,
-        OSError,
-        httpx2.HTTPError,
-    ):
+    except _UNREADABLE:
         return None
 
 
@@ -132,7 +137,7 @@ def _whsec(secret: str) -> bytes:
 def _ses(secret: str, headers: Mapping[str, str], body: bytes, now: datetime, fetch: Fetch) -> str | None:
     """Amazon signs with a certificate of its own, which it names; the topic must be the one that was set."""
     said: dict[str, Any] = msgspec.json.decode(body)
-    if said["TopicArn"] != secret or not _AMAZON.fullmatch(said["SigningCertURL"]):
+    if said["TopicArn"] != secret or not _CERTIFICATE.fullmatch(said["SigningCertURL"]):
         return None
     names = _NOTIFIED if said["Type"] == "Notification" else _CONFIRMED
     signed = "".join(f"{name}\n{said[name]}\n" for name in names if name in said)
@@ -141,7 +146,7 @@ def _ses(secret: str, headers: Mapping[str, str], body: bytes, now: datetime, fe
     if not isinstance(key, rsa.RSAPublicKey):
         return None
     key.verify(base64.b64decode(said["Signature"], validate=True), signed.encode(), padding.PKCS1v15(), algorithm)
-    if said["Type"] == "SubscriptionConfirmation" and _AMAZON.fullmatch(said["SubscribeURL"]):
+    if said["Type"] == "SubscriptionConfirmation" and _CONFIRMATION.fullmatch(said["SubscribeURL"]):
         fetch(said["SubscribeURL"])
     return str(said["MessageId"])[:_LONGEST_ID]
 

@@ -93,7 +93,7 @@ _USUAL_REFUSALS = (
     (r"^413\b|too large", 552, "5.3.4"),
     (r"quota|credits exceeded|daily (?:message )?limit|monthly limit|sending paused", 550, "5.4.5"),
     (r"^429\b", 421, "4.7.0"),
-    (r"^503\b", 451, "4.3.0"),
+    (r"^(?:408|425|503)\b", 451, "4.3.0"),
     (r"^40[13]\b", 535, "5.7.8"),
 )
 # Who may not send as this address: nothing of the mailbox goes until a person acts, as after a refused login.
@@ -188,12 +188,9 @@ def _look_at_postmark(access: Access) -> Ask:
 
 
 def _to_mailgun(access: Access, envelope: Envelope) -> Ask:
-    boundary = f"=_{tag_of(_Parts(envelope).message_id)}"
-    fields = {
-        "to": envelope.recipient,
-        f"v:{TAG}": tag_of(_Parts(envelope).message_id),
-        "o:tracking": "no",
-    }
+    tag = tag_of(_Parts(envelope).message_id)
+    boundary = f"=_{tag}"
+    fields = {"to": envelope.recipient, f"v:{TAG}": tag, "o:tracking": "no"}
     written = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in fields.items()
@@ -256,9 +253,9 @@ def _look_at_sendgrid(access: Access) -> Ask:
 
 def _to_ses(access: Access, envelope: Envelope) -> Ask:
     parts = _Parts(envelope)
-    lines = re.sub(rb"(?im)^References:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", b"", envelope.content, count=1)
+    head, _, rest = envelope.content.partition(b"\r\n\r\n")
     named = f"References: {parts.also_named['References']}".replace("> <", ">\r\n <")
-    content = named.encode() + b"\r\n" + lines
+    content = b"\r\n".join([named.encode(), _REFERENCES.sub(b"", head + b"\r\n"), rest])
     body = {
         "Content": {"Raw": {"Data": _base64(content)}},
         "Destination": {"ToAddresses": [envelope.recipient]},
@@ -266,6 +263,9 @@ def _to_ses(access: Access, envelope: Envelope) -> Ask:
         "EmailTags": [{"Name": TAG, "Value": tag_of(parts.message_id)}],
     }
     return _signed_by_aws(access, _json("/v2/email/outbound-emails", {}, body))
+
+
+_REFERENCES = re.compile(rb"^References:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", re.IGNORECASE | re.MULTILINE)
 
 
 def _look_at_ses(access: Access) -> Ask:
