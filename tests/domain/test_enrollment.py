@@ -64,3 +64,9 @@ def test_an_enrollment_is_a_value() -> None:
         enrolled(TASK_FIRST).position = 1  # type: ignore[misc]
     assert enrolled(TASK_FIRST) == enrolled(TASK_FIRST)
     assert after(enrolled(TASK_FIRST)) == enrolled(TASK_FIRST)
+
+
+@pytest.mark.parametrize("name", sorted(SITUATIONS))
+def test_steps_are_completed_before_the_current_one_and_at_the_end(name: str) -> None:
+    enrollment = SITUATIONS[name]
+    assert enrollment.has_completed_steps == (enrollment.position > 0 or enrollment.status is ActionStatus.COMPLETED)

@@ -134,6 +134,11 @@ class Enrollment:
         return self.plan.steps[self.position]
 
     @property
+    def has_completed_steps(self) -> bool:
+        """Whether any step is completed."""
+        return self.position > 0 or self.status is ActionStatus.COMPLETED
+
+    @property
     def is_ongoing(self) -> bool:
         """Whether it still runs, blocked or not."""
         return self.state is not State.FINISHED

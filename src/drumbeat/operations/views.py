@@ -28,13 +28,13 @@ class EnrollmentView:
 
 def view(snapshot: Snapshot, account_id: int, shown: Sequence[Enrollment]) -> list[EnrollmentView]:
     """Enrollments with their timelines as of now, in the given order."""
-    done = actions.list_of(snapshot, account_id, [e.id for e in shown])
+    done = actions.list_of(snapshot, account_id, [e.id for e in shown if e.has_completed_steps])
     named = sequences.find_many(snapshot, account_id, sorted({e.subject.sequence_id for e in shown}))
     made = _tasks(snapshot, account_id, shown, done)
     views = []
     for enrollment in shown:
         task = made.get(enrollment.task_id or 0)
-        stages = timeline(enrollment, done[enrollment.id], snapshot.now, task.due_at if task else None)
+        stages = timeline(enrollment, done.get(enrollment.id, {}), snapshot.now, task.due_at if task else None)
         contents = {s.position: made[s.task_id].content for s in stages if s.task_id in made}
         views.append(EnrollmentView(enrollment, named[enrollment.subject.sequence_id], stages, contents))
     return views

@@ -19,7 +19,8 @@ def add(tx: Tx, account_id: int, done: Sequence[tuple[int, Done]]) -> None:
 def list_of(snapshot: Snapshot, account_id: int, ids: Sequence[int]) -> dict[int, dict[int, Done]]:
     """What the completed steps of these enrollments did, by enrollment and position."""
     found: dict[int, dict[int, Done]] = {id: {} for id in ids}
-    for id, position, executed_at, task_id in snapshot.all(_LIST, account_id=account_id, sought=[[id] for id in ids]):
+    rows = snapshot.all(_LIST, account_id=account_id, sought=[[id] for id in ids]) if ids else []
+    for id, position, executed_at, task_id in rows:
         found[id][position] = Done(position, from_stamp(executed_at), task_id)
     return found
 

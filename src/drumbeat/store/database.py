@@ -129,7 +129,7 @@ class Database:
         return lambda: began
 
     def _say(self, cursor: Any, text: str) -> Any:
-        """Begin or end a transaction; PostgreSQL's last value comes back. By libpq itself, at half the driver's CPU."""
+        """Begin or end a transaction; PostgreSQL's value comes back. By libpq itself, at half the driver's CPU."""
         if self.is_sqlite:
             return cursor.execute(text)
         driver = cursor.connection.pgconn
@@ -137,7 +137,7 @@ class Database:
         if result.status not in _DONE:
             is_gone = cursor.connection.closed
             raise psycopg.OperationalError(driver.get_error_message()) if is_gone else error_from_result(result)
-        return result.get_value(0, 0)
+        return result.get_value(0, 0) if result.ntuples else None  # libpq has a notice for whoever asks in vain
 
 
 def place_of(url: str) -> str:

@@ -167,6 +167,7 @@ def _windows(text: str) -> tuple[Window, ...]:
     return msgspec.json.decode(text, type=tuple[Window, ...])
 
 
+@lru_cache(maxsize=512)
 def _sequence(account_id: int, row: Record) -> Sequence:
     split = None if row.variant_b_id is None else Split(row.variant_b_id, row.variant_share)
     return Sequence(
