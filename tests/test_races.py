@@ -23,8 +23,9 @@ from drumbeat.operations import dispatch
 from drumbeat.operations.deliveries import commit_turn
 from drumbeat.operations.dispatch import claim
 from drumbeat.operations.execute import ContactInput
+from drumbeat.operations.holds import lift_hold, prolong_hold
 from drumbeat.operations.letters import Writer
-from drumbeat.operations.mailboxes import lift_hold, prolong_hold, switch_mailbox
+from drumbeat.operations.mailboxes import switch_mailbox
 from drumbeat.operations.records import PersonFields, change_person, delete_person
 from drumbeat.operations.sequences import set_status
 from drumbeat.store import enrollments

@@ -46,6 +46,8 @@ WITHOUT = replace(CLEAR, mailbox=None)
 OFF = replace(CLEAR, mailbox=MailboxState(4, is_active=False))
 HELD = replace(CLEAR, mailbox=MailboxState(4, True, NOON - HOUR, NOON + HOUR, FailureReason.AUTH, "535 no."))
 WAITS = replace(CLEAR, mailbox=MailboxState(4, True, None, NIGHT + HOUR))
+UNPROVEN = replace(CLEAR, mailbox=MailboxState(4, is_active=True, is_unproven=True))
+UNANSWERED = replace(CLEAR, mailbox=MailboxState(4, True, None, NIGHT + HOUR, None, "No answer.", is_unproven=True))
 BOUNCED = replace(CLEAR, undeliverable="550 no such user.")
 NAMELESS = replace(CLEAR, account=replace(ACCOUNT, postal_address=None), has_footer=True)
 USED_UP = replace(CLEAR, allowance=Allowance(5, 6, NOON + 9 * DAY))
@@ -75,6 +77,8 @@ HOLDS: list[tuple[Circumstances, tuple[object, ...]]] = [
     (OFF, (Binding.MAILBOX_OFF, NOON, None, Lifter.USER, DISABLED)),
     (HELD, (Binding.MAILBOX_HELD, NOON - HOUR, NOON + HOUR, Lifter.USER, FailureReason.AUTH)),
     (WAITS, (Binding.MAILBOX_HELD, NOON, NIGHT + HOUR, Lifter.SERVER, None)),
+    (UNPROVEN, (Binding.SENDER_UNKNOWN, NOON, None, Lifter.SERVER, None)),
+    (UNANSWERED, (Binding.SENDER_UNKNOWN, NOON, NIGHT + HOUR, Lifter.SERVER, None)),
     (NAMELESS, (Binding.NO_POSTAL_ADDRESS, NOON, None, Lifter.ADMIN, DISABLED)),
     (BOUNCED, (Binding.UNDELIVERABLE, NOON, None, Lifter.USER, FailureReason.RECIPIENT_INVALID)),
     (USED_UP, (Binding.QUOTA, NOON, NOON + 9 * DAY, Lifter.ADMIN, FailureReason.QUOTA_EXCEEDED)),

@@ -16,7 +16,8 @@ from drumbeat.domain.errors import DatabaseBusy, IncorrectValue
 from drumbeat.mail.oauth import Grant
 from drumbeat.operations import grants
 from drumbeat.operations.grants import Tokens, grant_mailbox
-from drumbeat.operations.mailboxes import change_mailbox, lift_hold
+from drumbeat.operations.holds import lift_hold
+from drumbeat.operations.mailboxes import change_mailbox
 from drumbeat.store.database import Database
 from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox

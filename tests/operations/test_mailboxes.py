@@ -15,12 +15,11 @@ from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import State
 from drumbeat.domain.errors import IncorrectValue, Invalid, MasterKeyWrong, NotFound
 from drumbeat.mail.session import Security
+from drumbeat.operations.holds import lift_hold, prolong_hold
 from drumbeat.operations.mailboxes import (
     MailboxSettings,
     add_mailbox,
     change_mailbox,
-    lift_hold,
-    prolong_hold,
     remove_mailbox,
     server_of,
 )

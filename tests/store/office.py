@@ -24,7 +24,8 @@ from drumbeat.operations.deliveries import (
 from drumbeat.operations.dispatch import ClaimedLetter, claim
 from drumbeat.operations.doubts import count_as_not_sent, count_as_sent, reap, send_again
 from drumbeat.operations.enrollments import set_state
-from drumbeat.operations.mailboxes import lift_hold, switch_mailbox
+from drumbeat.operations.holds import lift_hold
+from drumbeat.operations.mailboxes import switch_mailbox
 from drumbeat.operations.records import PersonFields, change_person, delete_person
 from drumbeat.operations.sequences import carry_replan, set_status
 from drumbeat.operations.unsubscribes import suppress

@@ -13,12 +13,13 @@ import typer
 from drumbeat.cli.mailboxes import LINKS_FIX
 from drumbeat.cli.terminal import current_settings, in_one_line, say
 from drumbeat.domain.errors import DatabaseUnsafe, DrumbeatError, MasterKeyWrong, Misconfigured, NotFound
-from drumbeat.mail.identity import Lookup, Verdict, examine_identity
+from drumbeat.mail.identity import Lookup, Verdict
 from drumbeat.mail.notice import read_sender
 from drumbeat.mail.outgoing import check
 from drumbeat.mail.resolver import Resolver
-from drumbeat.mail.session import Security, TokenSource, is_loopback
+from drumbeat.mail.session import TokenSource, is_loopback
 from drumbeat.operations.grants import Tokens
+from drumbeat.operations.holds import examine_sender
 from drumbeat.operations.inboxes import trouble_of_inbox
 from drumbeat.operations.mailboxes import server_of
 from drumbeat.settings import Settings
@@ -222,15 +223,11 @@ def _examine_senders(database: Database, lookup: Lookup) -> Iterator[Finding]:
     """What receivers look up about the senders of mailboxes in use; what may be right is told beside the subject."""
     with database.read() as snapshot:
         found = [m for account in accounts.list_accounts(snapshot) for m in mailboxes.list_all(snapshot, account.id)]
-    senders = {
-        (m.sender_email, m.host if m.provider is None else "", m.security)
-        for m in found
-        if m.is_active and not m.is_catcher
-    }
-    for sender, host, security in sorted(senders):
-        for each in examine_identity(sender, host or None, Security(security), lookup):
-            subject = f"{each.subject} of {sender}"
-            if each.verdict is Verdict.DOUBTFUL:
+    senders = {m.known_by: m for m in found if m.is_active and not m.is_catcher}
+    for mailbox in sorted(senders.values(), key=lambda each: (each.sender_email, each.account_id, each.id)):
+        for each in examine_sender(mailbox, lookup):
+            subject = f"{each.subject} of {mailbox.sender_email}"
+            if each.verdict in (Verdict.DOUBTFUL, Verdict.UNKNOWN):
                 subject += f" ({each.sentence} {each.fix})"
             is_wrong = each.verdict is Verdict.WRONG
             yield Finding(subject, each.sentence if is_wrong else None, each.fix if is_wrong else None)

@@ -25,12 +25,12 @@ from drumbeat.domain.account import LARGEST_ID, User
 from drumbeat.domain.errors import NotFound
 from drumbeat.mail.outgoing import check
 from drumbeat.mail.session import Provider, Security
+from drumbeat.operations.holds import lift_hold
 from drumbeat.operations.inboxes import InboxSettings, listen, stop_listening, trouble_of_inbox
 from drumbeat.operations.mailboxes import (
     MailboxSettings,
     add_mailbox,
     change_mailbox,
-    lift_hold,
     limit_mailbox,
     remove_mailbox,
     server_of,
@@ -46,6 +46,13 @@ from drumbeat.store.transaction import Tx
 app = typer.Typer(no_args_is_help=True, help="How users send.")
 LINKS_FIX = "Set DRUMBEAT_BASE_URL to the https:// address people reach Drumbeat at."
 MailboxId = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID)]
+PasswordFile = Annotated[
+    Path | None, typer.Option("--password-file", exists=True, dir_okay=False, help="Instead of being asked.")
+]
+NeedsIdentity = Annotated[
+    bool | None,
+    typer.Option("--needs-identity/--no-needs-identity", help="Send only while receivers know the sender."),
+]
 
 
 @app.command("add")
@@ -64,12 +71,11 @@ def add_one(
     username: Annotated[
         str | None, typer.Option("--username", help="The password is asked for. Of SES the access key id.")
     ] = None,
-    password_file: Annotated[
-        Path | None, typer.Option("--password-file", exists=True, dir_okay=False, help="Instead of being asked.")
-    ] = None,
+    password_file: PasswordFile = None,
     sender_name: Annotated[str | None, typer.Option("--from-name", help="Default: the user's name.")] = None,
     name: Annotated[str, typer.Option("--name", help="What you call it.")] = "",
     connections: Annotated[int, typer.Option("--connections", min=1, max=50, help="At once.")] = 4,
+    needs_identity: NeedsIdentity = None,
     user: Annotated[
         int | None, typer.Option("--user", metavar="ID", min=1, max=LARGEST_ID, help="Whose; default: the first admin.")
     ] = None,
@@ -88,6 +94,7 @@ def add_one(
                 username=username,
                 password=password,
                 connections=connections,
+                needs_identity=bool(needs_identity),
                 **way_out(provider, host, port, security),
             )
             may_jump = world.settings.test_clock
@@ -133,12 +140,11 @@ def correct(
         str | None, typer.Option("--username", help="The password is asked for; empty: without a login.")
     ] = None,
     password: Annotated[bool, typer.Option("--password", help="Ask for a new password.")] = False,
-    password_file: Annotated[
-        Path | None, typer.Option("--password-file", exists=True, dir_okay=False, help="Instead of being asked.")
-    ] = None,
+    password_file: PasswordFile = None,
     sender_name: Annotated[str | None, typer.Option("--from-name", help="As letters show it.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="What you call it.")] = None,
     connections: Annotated[int | None, typer.Option("--connections", min=1, max=50, help="At once.")] = None,
+    needs_identity: NeedsIdentity = None,
     account: AccountOption = None,
     acting: ActingOption = None,
 ) -> None:
@@ -151,6 +157,7 @@ def correct(
         "sender_name": sender_name,
         "name": name,
         "connections": connections,
+        "needs_identity": needs_identity,
     }
     changes = {setting: value for setting, value in given.items() if value is not None}
     if username is not None or password or password_file is not None:
@@ -259,7 +266,7 @@ def state_of(mailbox: StoredMailbox) -> str:
         return f"held ({mailbox.hold_reason}): {mailbox.hold_detail}{until}"
     if mailbox.held_until is not None:
         return f"waiting until {shown(mailbox.held_until)}: {mailbox.hold_detail}"
-    return "on"
+    return "its sender is being looked up" if mailbox.is_unproven else "on"
 
 
 def heard_of(inbox: Inbox | None) -> str | None:
@@ -300,9 +307,7 @@ def let_listen(
     username: Annotated[
         str | None, typer.Option("--username", help="The password is asked for; default: the mailbox's own login.")
     ] = None,
-    password_file: Annotated[
-        Path | None, typer.Option("--password-file", exists=True, dir_okay=False, help="Instead of being asked.")
-    ] = None,
+    password_file: PasswordFile = None,
     account: AccountOption = None,
     acting: ActingOption = None,
 ) -> None:

@@ -21,11 +21,12 @@ from drumbeat.cli.terminal import (
 )
 from drumbeat.domain.errors import NotFound
 from drumbeat.mail.dkim import new_key
-from drumbeat.mail.identity import Verdict, examine_identity
+from drumbeat.mail.identity import Verdict
 from drumbeat.mail.oauth import PROVIDERS, Grant
 from drumbeat.mail.provider_proofs import HOOK_USER
-from drumbeat.mail.session import Provider, Security
+from drumbeat.mail.session import Provider
 from drumbeat.operations.grants import grant_mailbox
+from drumbeat.operations.holds import examine_sender
 from drumbeat.operations.hooks import hook_path, remove_hook, set_hook
 from drumbeat.operations.signing import USUAL_SELECTOR, Published, sign_with, stop_signing
 from drumbeat.settings import text_in
@@ -84,10 +85,7 @@ def look_up(
             mailbox = mailboxes.get(snapshot, pick_account(snapshot, account), mailbox_id)
         if mailbox.is_removed:
             raise NotFound(f"There is no mailbox {mailbox_id}.")
-        resolver = world.resolver
-    security, selector = Security(mailbox.security), selector or mailbox.dkim_selector
-    host = mailbox.host if mailbox.provider is None else None
-    found = list(examine_identity(mailbox.sender_email, host, security, resolver, selector=selector))
+        found = examine_sender(mailbox, world.resolver, selector=selector)
     for each in found:
         say(f"{each.verdict:<8} {each.subject}: {shown(each.sentence)}" + (f" Fix: {each.fix}" if each.fix else ""))
     if any(each.verdict is Verdict.WRONG for each in found):

@@ -105,6 +105,7 @@ class Binding(StrEnum):
     NO_MAILBOX = "no_mailbox"
     MAILBOX_OFF = "mailbox_off"
     MAILBOX_HELD = "mailbox_held"
+    SENDER_UNKNOWN = "sender_unknown"
     NO_POSTAL_ADDRESS = "no_postal_address"
     UNDELIVERABLE = "undeliverable"
     AWAY = "away"
@@ -138,6 +139,7 @@ class MailboxState:
     is_removed: bool = False
     pace: str = ""  # its limits in words
     is_catcher: bool = False
+    is_unproven: bool = False  # whether receivers know its sender is not known yet, and it needs that
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,9 @@ def _hold_of_sender(around: Circumstances, since: datetime, now: datetime) -> Ho
         lifter = Lifter.SERVER if mailbox.hold_reason is FailureReason.SENDOUT_LIMITED else Lifter.USER
         held_since, until = mailbox.held_since or since, mailbox.held_until
         return Hold(Binding.MAILBOX_HELD, held_since, until, lifter, sentence, mailbox.hold_reason)
+    if mailbox.is_unproven:
+        sentence = f"What receivers find about the sender is being looked up. {mailbox.hold_detail or ''}".rstrip()
+        return Hold(Binding.SENDER_UNKNOWN, since, mailbox.held_until, Lifter.SERVER, sentence)
     if mailbox.held_until is not None and mailbox.held_until > now:
         sentence = f"The mail server is not reachable: {mailbox.hold_detail or 'no answer.'}"
         held_since = mailbox.held_since or since

@@ -43,11 +43,12 @@ class Lookup(Protocol):
 
 
 class Verdict(StrEnum):
-    """Whether receivers will be content, may frown, or will refuse or file letters away."""
+    """Whether receivers will be content, may frown, or will refuse or file letters away; or nobody could be asked."""
 
     FINE = "fine"
     DOUBTFUL = "doubtful"
     WRONG = "wrong"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def examine_identity(
         try:
             yield check()
         except LookupError as error:
-            yield Finding(subject, Verdict.DOUBTFUL, f"The DNS did not answer: {error}.", "Try again later.")
+            yield Finding(subject, Verdict.UNKNOWN, f"The DNS did not answer: {error}.", "Try again later.")
 
 
 def _spf(domain: str, host: str | None, lookup: Lookup) -> Finding:

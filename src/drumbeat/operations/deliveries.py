@@ -31,8 +31,8 @@ from drumbeat.domain.happening import (
 from drumbeat.domain.machine import decide
 from drumbeat.operations.changes import Change, store
 from drumbeat.operations.dispatch import LEASE, ClaimedLetter
+from drumbeat.operations.holds import hold_mailbox
 from drumbeat.operations.letters import lacks_less
-from drumbeat.operations.mailboxes import hold_mailbox
 from drumbeat.operations.pacing import Counter, open_counter
 from drumbeat.store import accounts, deliveries, due, enrollments, lanes, mailboxes, people, unsubscribes
 from drumbeat.store.deliveries import Delivery, Key, Settled

@@ -118,8 +118,9 @@ def _put_aside(batch: Round, enrollment: Enrollment, each: Due) -> None:
 
 
 def _is_paused(mailbox: StoredMailbox, tx: Tx) -> bool:
-    only_waits = mailbox.hold_reason is None and mailbox.held_until is not None
-    return only_waits and mailbox.held_until is not None and mailbox.held_until > tx.now
+    if mailbox.hold_reason is not None:
+        return False
+    return mailbox.is_unproven or (mailbox.held_until is not None and mailbox.held_until > tx.now)
 
 
 def _deal_with(batch: Round, identity: Identity, enrollment: Enrollment, each: Due) -> None:
@@ -231,6 +232,7 @@ def state_of(mailbox: StoredMailbox | None) -> MailboxState | None:
         hold_detail=mailbox.hold_detail,
         is_removed=mailbox.is_removed,
         is_catcher=mailbox.is_catcher,
+        is_unproven=mailbox.is_unproven,
         pace=str(mailbox.pace("UTC")) if mailbox.is_paced else "",
     )
 

@@ -1,11 +1,10 @@
-"""Mailboxes: connecting them, switching them off and on, and the hold on one whose server lets nothing through."""
+"""Mailboxes: connecting them, correcting them, switching them off and on."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from drumbeat.domain.account import User
@@ -17,6 +16,7 @@ from drumbeat.mail.compose import ascii_address
 from drumbeat.mail.providers import usual_host
 from drumbeat.mail.session import Provider, Security, Server, TokenSource, is_loopback
 from drumbeat.operations.healing import release
+from drumbeat.operations.holds import lift_hold
 from drumbeat.operations.pacing import give_anew
 from drumbeat.store import accounts, events, inboxes, installation, lanes, mailboxes
 from drumbeat.store.installation import Vault
@@ -34,12 +34,12 @@ _CHANGEABLE = (
     "username",
     "sealed_password",
     "connections",
+    "needs_identity",
 )
+_KNOWN_BY = frozenset({"sender_email", "host", "security", "needs_identity"})  # what receivers look up hangs on these
 USUAL_SPACING = 3  # seconds: providers take some thirty letters a minute
 LONGEST_SPACING = 86_400
 MOST_LETTERS = 1_000_000
-_LONGEST_WAIT = timedelta(hours=1)
-_LONGEST_COUNT = 10
 _NO_HOLD: dict[str, Any] = {"held_since": None, "held_until": None, "hold_reason": None, "hold_detail": None}
 # What another mailbox may cure: none was there or it was off, or the one before was held.
 _CURED_BY_A_MAILBOX = (FailureReason.SENDOUT_DISABLED, FailureReason.AUTH, FailureReason.SENDOUT_LIMITED)
@@ -60,6 +60,7 @@ class MailboxSettings:
     connections: int = 4
     is_catcher: bool = False
     provider: Provider | None = None
+    needs_identity: bool = False
 
 
 def way_out(provider: Provider | None, host: str | None, port: int | None, security: Security | None) -> dict[str, Any]:
@@ -122,6 +123,7 @@ def _checked(vault: Vault, account_id: int, settings: MailboxSettings) -> Stored
         is_active=True,
         spacing=0 if settings.is_catcher else USUAL_SPACING,
         provider=settings.provider and settings.provider.value,
+        needs_identity=settings.needs_identity,
     )
 
 
@@ -227,6 +229,8 @@ def resettle(tx: Tx, before: StoredMailbox, after: StoredMailbox, changed: Seque
     events.journal(
         tx, account_id, "mailbox_changed", subject="mailbox", subject_id=mailbox_id, actor_id=actor_id, changed=told
     )
+    if _KNOWN_BY & set(changed):
+        mailboxes.save_identity(tx, replace(after, identity_seen_at=None))
     if set(changed) - {"name", "sender_name", "connections"}:
         mailboxes.save_hold(tx, replace(after, hold_count=before.hold_count, **_NO_HOLD))
         release(tx, account_id, _CURED_BY_A_MAILBOX, mailbox_id=mailbox_id)
@@ -249,6 +253,7 @@ def _settings_of(vault: Vault, mailbox: StoredMailbox, changes: Mapping[str, Any
         password=vault.open(mailbox.sealed_password) if kept and mailbox.sealed_password else by_grant,
         connections=mailbox.connections,
         provider=None if mailbox.provider is None else Provider(mailbox.provider),
+        needs_identity=mailbox.needs_identity,
     )
 
 
@@ -348,53 +353,3 @@ def server_of(vault: Vault, mailbox: StoredMailbox, token: TokenSource | None = 
         token=token,
         provider=None if mailbox.provider is None else Provider(mailbox.provider),
     )
-
-
-def lift_hold(tx: Tx, account_id: int, mailbox_id: int, *, tested: StoredMailbox | None = None) -> int:
-    """Let a mailbox send again, and what its hold blocked go on in original order; returns how many.
-
-    After a test only the hold that was tested is lifted. How often it was held is forgotten at the next
-    delivery only, so that a hold which comes back at once lasts longer.
-    """
-    mailbox = mailboxes.lock(tx, account_id, mailbox_id)
-    if tested is not None and mailbox.hold != tested.hold:
-        return 0
-    if mailbox.is_removed:
-        raise NotFound(f"There is no mailbox {mailbox_id}.")
-    mailboxes.save_hold(tx, replace(mailbox, held_since=None, held_until=None, hold_reason=None, hold_detail=None))
-    released = 0
-    if mailbox.hold_reason is not None:
-        reason = FailureReason(mailbox.hold_reason)
-        events.journal(tx, account_id, "mailbox_hold_lifted", subject="mailbox", subject_id=mailbox_id, reason=reason)
-        released = release(tx, account_id, [reason], mailbox_id=mailbox_id)
-    lanes.wake(tx, account_id, [(mailbox_id, tx.now)])
-    return released
-
-
-def prolong_hold(tx: Tx, tested: StoredMailbox, detail: str) -> None:
-    """The cause of the hold that was tested still stands: test again later, at growing waits up to an hour."""
-    mailbox = mailboxes.lock(tx, tested.account_id, tested.id)
-    if mailbox.hold == tested.hold:
-        mailboxes.save_hold(tx, _held_again(replace(mailbox, hold_detail=detail), tx.now))
-
-
-def hold_mailbox(tx: Tx, mailbox: StoredMailbox, reason: FailureReason | None, detail: str) -> None:
-    """Hold a locked mailbox: with a reason its letters block as they come due, without one they wait."""
-    since = tx.now if reason else None
-    held = _held_again(replace(mailbox, held_since=since, hold_reason=reason, hold_detail=detail), tx.now)
-    mailboxes.save_hold(tx, held)
-    lanes.hold(tx, mailbox.account_id, mailbox.id, since or held.held_until)
-
-
-def hold_unopened(tx: Tx, account_id: int, mailbox_id: int, detail: str) -> None:
-    """Hold a mailbox whose password cannot be opened, as one whose login is refused."""
-    mailbox = mailboxes.lock(tx, account_id, mailbox_id)
-    if mailbox.hold_reason is None:
-        hold_mailbox(tx, mailbox, FailureReason.AUTH, detail)
-
-
-def _held_again(mailbox: StoredMailbox, now: datetime) -> StoredMailbox:
-    """The mailbox held once more in a row: for a minute at first, and for an hour at most."""
-    count = min(mailbox.hold_count, _LONGEST_COUNT)
-    wait = min(timedelta(minutes=2**count), _LONGEST_WAIT)
-    return replace(mailbox, held_until=now + wait, hold_count=min(count + 1, _LONGEST_COUNT))

@@ -44,6 +44,7 @@ def sign_with(
         raise IncorrectValue("Its provider puts letters together and signs them; set DKIM up there.", field="mailbox")
     key = read_key(pem)
     mailboxes.save_signing(tx, replace(mailbox, dkim_selector=selector, sealed_dkim_key=vault.seal(pem)))
+    mailboxes.save_identity(tx, replace(mailbox, identity_seen_at=None))  # only now can it be looked up
     _journal(tx, mailbox, "mailbox_signs", actor_id)
     return Published(f"{selector}._domainkey.{domain_of(mailbox)}", record(key))
 

@@ -14,6 +14,8 @@ from drumbeat.store.stamps import instant_or_none, stamp_or_none, to_stamp
 from drumbeat.store.statement import Record, Statement
 from drumbeat.store.transaction import Snapshot, Tx
 
+IDENTITY_LASTS = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredMailbox:
@@ -49,6 +51,18 @@ class StoredMailbox:
     sealed_grant: str | None = None
     provider: str | None = None
     sealed_hook: str | None = None
+    needs_identity: bool = False
+    identity_seen_at: datetime | None = None
+
+    @property
+    def known_by(self) -> tuple[object, ...]:
+        """What receivers look up about its sender hangs on these, and whether it matters."""
+        return self.sender_email, self.provider, self.host, self.security, self.dkim_selector, self.needs_identity
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether it may not send before its sender was found as receivers want it."""
+        return self.needs_identity and self.identity_seen_at is None
 
     @property
     def is_paced(self) -> bool:
@@ -121,6 +135,13 @@ def save_hook(tx: Tx, mailbox: StoredMailbox) -> None:
     tx.run(_SAVE_HOOK, account_id=mailbox.account_id, id=mailbox.id, hook=mailbox.sealed_hook, now=to_stamp(tx.now))
 
 
+def save_identity(tx: Tx, mailbox: StoredMailbox) -> None:
+    """Store when a locked mailbox's sender was last found as receivers want it."""
+    given = _parameters(mailbox)
+    names = ("account_id", "id", "identity_seen_at")
+    tx.run(_SAVE_IDENTITY, **{name: given[name] for name in names}, now=to_stamp(tx.now))
+
+
 def remove(tx: Tx, account_id: int, id: int) -> None:
     """Take a mailbox and its login out of use for good."""
     tx.run(_REMOVE, account_id=account_id, id=id, now=to_stamp(tx.now))
@@ -156,8 +177,8 @@ def list_all(snapshot: Snapshot, account_id: int) -> list[StoredMailbox]:
 
 
 def list_to_test(snapshot: Snapshot, now: datetime) -> list[StoredMailbox]:
-    """Mailboxes of any account whose hold is due for a test."""
-    return [_mailbox(row) for row in snapshot.all(_TO_TEST, now=to_stamp(now))]
+    """Mailboxes of any account whose hold is due for a test, or whose sender is to be looked up (again)."""
+    return [_mailbox(row) for row in snapshot.all(_TO_TEST, now=to_stamp(now), seen=to_stamp(now - IDENTITY_LASTS))]
 
 
 def any_real(snapshot: Snapshot) -> bool:
@@ -196,6 +217,8 @@ def _parameters(mailbox: StoredMailbox) -> dict[str, Any]:
         "oauth_grant": mailbox.sealed_grant,
         "provider": mailbox.provider,
         "hook": mailbox.sealed_hook,
+        "needs_identity": mailbox.needs_identity,
+        "identity_seen_at": stamp_or_none(mailbox.identity_seen_at),
     }
 
 
@@ -231,6 +254,8 @@ def _mailbox(row: Record) -> StoredMailbox:
         sealed_grant=row.oauth_grant,
         provider=row.provider,
         sealed_hook=row.hook,
+        needs_identity=bool(row.needs_identity),
+        identity_seen_at=instant_or_none(row.identity_seen_at),
     )
 
 
@@ -238,7 +263,7 @@ _COLUMNS = (
     "account_id, id, name, sender_name, sender_email, host, port, security, username, password, connections, "
     "is_catcher, status, held_since, held_until, hold_reason, hold_detail, hold_count, "
     "per_day, per_hour, spacing, ramp_from, ramp_since, per_domain, dkim_selector, dkim_key, oauth_grant, "
-    "provider, hook"
+    "provider, hook, needs_identity, identity_seen_at"
 )
 _ADD = Statement(f"""
     INSERT INTO mailboxes ({_COLUMNS}, created_at, updated_at)
@@ -260,6 +285,7 @@ _SETTINGS = (
     "password",
     "oauth_grant",
     "connections",
+    "needs_identity",
 )
 _SAVE_SETTINGS = Statement(f"""
     UPDATE mailboxes SET {", ".join(f"{name} = :{name}" for name in _SETTINGS)}, updated_at = :now
@@ -281,6 +307,10 @@ _SAVE_SIGNING = Statement("""
 _SAVE_HOOK = Statement("""
     UPDATE mailboxes SET hook = :hook, updated_at = :now WHERE account_id = :account_id AND id = :id
 """)
+_SAVE_IDENTITY = Statement("""
+    UPDATE mailboxes SET identity_seen_at = :identity_seen_at, updated_at = :now
+    WHERE account_id = :account_id AND id = :id
+""")
 _REMOVE = Statement("""
     UPDATE mailboxes SET status = 'off', removed_at = :now, username = NULL, password = NULL, dkim_key = NULL,
         oauth_grant = NULL, hook = NULL, held_since = NULL, held_until = NULL, hold_reason = NULL, hold_detail = NULL,
@@ -300,6 +330,10 @@ _LIST = Statement(f"""
 """)
 _TO_TEST = Statement(f"""
     SELECT {_COLUMNS}, removed_at FROM mailboxes
-    WHERE hold_reason IS NOT NULL AND held_until <= :now AND status = 'active' ORDER BY held_until LIMIT 20
+    WHERE status = 'active' AND (
+        hold_reason IS NOT NULL AND held_until <= :now
+        OR needs_identity AND hold_reason IS NULL AND coalesce(held_until, 0) <= :now
+            AND coalesce(identity_seen_at, 0) <= :seen
+    ) ORDER BY coalesce(held_until, 0) LIMIT 20
 """)
 _ANY_REAL = Statement("SELECT 1 FROM mailboxes WHERE NOT is_catcher AND removed_at IS NULL LIMIT 1")

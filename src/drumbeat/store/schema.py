@@ -239,6 +239,8 @@ mailboxes = tenant_table(
     Column("oauth_grant", Text),  # what access tokens are renewed with, encrypted; then there is no password
     Column("provider", Text),  # whose API takes its letters; null: a server that speaks SMTP
     Column("hook", Text),  # what the provider proves itself with when it tells of letters, encrypted
+    Column("needs_identity", Boolean, nullable=False, server_default=_NO),  # sends only while receivers know its sender
+    Column("identity_seen_at", BigInteger),  # when they were last found to; null: they are not
     one_of("security", "none", "starttls", "tls"),
     one_of("status", "active", "off"),
 )

@@ -17,7 +17,8 @@ from drumbeat.domain.errors import DrumbeatError, MasterKeyWrong, Unavailable
 from drumbeat.mail.outgoing import check
 from drumbeat.mail.session import Server
 from drumbeat.operations.dispatch import claim
-from drumbeat.operations.mailboxes import hold_unopened, lift_hold, prolong_hold, server_of
+from drumbeat.operations.holds import examine_sender, hold_unopened, lift_hold, note_identity, prolong_hold
+from drumbeat.operations.mailboxes import server_of
 from drumbeat.store import lanes, mailboxes
 from drumbeat.store.lanes import NO_MAILBOX
 from drumbeat.store.mailboxes import StoredMailbox
@@ -178,6 +179,11 @@ class Worker:
             return mailboxes.list_to_test(snapshot, snapshot.now)
 
     def _test(self, mailbox: StoredMailbox) -> None:
+        """Try what holds the mailbox, or look up its sender."""
+        if mailbox.needs_identity and mailbox.hold_reason in (None, FailureReason.SENDOUT_DISABLED):
+            found = examine_sender(mailbox, self._world.resolver)
+            self._world.database.transact(lambda tx: note_identity(tx, mailbox, found))
+            return
         account_id, id = mailbox.account_id, mailbox.id
         detail: str | None = None
         if mailbox.hold_reason == FailureReason.AUTH:

@@ -11,7 +11,7 @@ import pytest
 from drumbeat.domain.account import User
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.mail.session import Provider
-from drumbeat.operations.mailboxes import hold_mailbox
+from drumbeat.operations.holds import hold_mailbox
 from drumbeat.store import inboxes, mailboxes
 from drumbeat.store.transaction import Tx
 from drumbeat.testing.cast import Cast

@@ -15,8 +15,8 @@ from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import read_id, read_parameters
 from drumbeat.mail.dkim import new_key
-from drumbeat.mail.identity import Verdict, examine_identity
-from drumbeat.mail.session import Security
+from drumbeat.mail.identity import Verdict
+from drumbeat.operations.holds import examine_sender
 from drumbeat.operations.signing import USUAL_SELECTOR, sign_with, stop_signing
 
 
@@ -72,9 +72,7 @@ def show_identity(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
         member = admit_member(snapshot, request, Role.ADMIN)
         read_parameters(request)
         mailbox = standing_mailbox(snapshot, member, read_id(id, "mailbox"))
-    security, selector = Security(mailbox.security), mailbox.dkim_selector
-    host = mailbox.host if mailbox.provider is None else None
-    found = examine_identity(mailbox.sender_email, host, security, world.resolver, selector=selector)
+    found = examine_sender(mailbox, world.resolver)
     return reply_all([IdentityFinding(each.subject, each.verdict, each.sentence, each.fix) for each in found])
 
 

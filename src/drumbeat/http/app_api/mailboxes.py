@@ -29,6 +29,7 @@ from drumbeat.http.reading import read_id, read_parameters
 from drumbeat.mail.outgoing import check
 from drumbeat.mail.session import Provider, Security
 from drumbeat.operations.accounts import active_user
+from drumbeat.operations.holds import lift_hold
 from drumbeat.operations.inboxes import trouble_of_inbox
 from drumbeat.operations.mailboxes import (
     LONGEST_SPACING,
@@ -36,7 +37,6 @@ from drumbeat.operations.mailboxes import (
     MailboxSettings,
     add_mailbox,
     change_mailbox,
-    lift_hold,
     limit_mailbox,
     remove_mailbox,
     server_of,
@@ -56,7 +56,8 @@ class AddingMailbox(msgspec.Struct, rename="camel", forbid_unknown_fields=True, 
     """A server and who letters come from; it is userId's from now on, else whoever adds it.
 
     With a provider its API takes the letters, and the password is its key; SES has its access key id as username, and
-    its region's host; Mailgun may have its sending domain as username.
+    its region's host; Mailgun may have its sending domain as username. With needsIdentity it sends only while receivers
+    find SPF, DKIM and DMARC of the sender as they want them.
     """
 
     sender_email: Email
@@ -69,6 +70,7 @@ class AddingMailbox(msgspec.Struct, rename="camel", forbid_unknown_fields=True, 
     username: Name | None = None
     password: Name | None = None
     connections: _Connections = 4
+    needs_identity: bool = False
     user_id: Id | None = None
 
 
@@ -89,6 +91,7 @@ class ChangingMailbox(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     username: Name | UnsetType | None = UNSET
     password: Name | UnsetType = UNSET
     connections: _Connections | UnsetType = UNSET
+    needs_identity: bool | UnsetType = UNSET
     per_day: _Letters | UnsetType | None = UNSET
     per_hour: _Letters | UnsetType | None = UNSET
     spacing: _Seconds | UnsetType = UNSET
@@ -183,6 +186,7 @@ def add_one(request: AnyRequest, body: RawBody) -> Response[bytes]:
             username=sent.username or None,
             password=sent.password or None,
             connections=sent.connections,
+            needs_identity=sent.needs_identity,
             **way_out(sent.provider, sent.host, sent.port, sent.security),
         )
         added = add_mailbox(

@@ -62,6 +62,8 @@ class ShownMailbox(msgspec.Struct, rename="camel", frozen=True):
     ramp_from: int | None
     per_domain: int | None
     dkim_selector: str | None
+    needs_identity: bool
+    identity_seen_at: str | None
     catcher: bool
     active: bool
     user_ids: list[int]
@@ -88,6 +90,8 @@ MAILBOX_SHOWN: dict[str, Any] = {
     "rampFrom": None,
     "perDomain": None,
     "dkimSelector": None,
+    "needsIdentity": False,
+    "identitySeenAt": None,
     "catcher": False,
     "active": True,
     "userIds": [1],
@@ -143,6 +147,8 @@ def shown_mailbox(mailbox: StoredMailbox, users: Sequence[User], inbox: Inbox | 
         ramp_from=mailbox.ramp_from,
         per_domain=mailbox.per_domain,
         dkim_selector=mailbox.dkim_selector,
+        needs_identity=mailbox.needs_identity,
+        identity_seen_at=stamp(mailbox.identity_seen_at),
         catcher=mailbox.is_catcher,
         active=mailbox.is_active,
         user_ids=[user.id for user in users if user.mailbox_id == mailbox.id],
