@@ -35,11 +35,13 @@ class RunningServer:
         """How to enter it."""
         return ImapServer("127.0.0.1", self.port, Security.NONE, USER, password)
 
-    def deliver(self, *messages: bytes) -> None:
-        """Put messages into the mailbox, as its server would."""
+    def deliver(self, *messages: bytes, folder: str = "INBOX") -> None:
+        """Put messages into the mailbox, as its server would; a folder that is not there is made."""
         with self._session() as client:
+            if folder != "INBOX":
+                client.create(folder)
             for message in messages:
-                status, answer = client.append("INBOX", "", None, message)  # type: ignore[arg-type]
+                status, answer = client.append(folder, "", None, message)  # type: ignore[arg-type]
                 assert status == "OK", answer
 
     def unseen(self) -> int:

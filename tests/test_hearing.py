@@ -23,6 +23,7 @@ from drumbeat.store.database import Database
 from drumbeat.store.inboxes import Inbox
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter
+from drumbeat.testing.sink import CUT, At
 from drumbeat.wiring import World
 from drumbeat.worker import Worker, ears
 from tests.corpus.hostile import HOSTILE
@@ -110,6 +111,32 @@ def test_messages_numbered_anew_have_their_effect_once(office: Office, pymap: Ru
     office.later(minutes=1)
     assert office.count("SELECT count(*) FROM received_messages") == 1
     assert inbox_of(office).uid_validity != 1
+
+
+def test_a_copy_among_the_sent_settles_a_doubt(office: Office, pymap: RunningServer) -> None:
+    let_hear(office, pymap)
+    office.sink.script = {At.DOT: CUT}
+    ada, bob = (
+        office.enroll(office.house.sequence(letter(), letter("48 hours"), name=name), office.house.person(name))
+        for name in ("Ada", "Bob")
+    )
+    office.work()
+    office.sink.script = {}
+    assert [office.delivered(each.id) for each in (ada, bob)] == [["unknown"], ["unknown"]]
+    id = read_frozen(office.deliveries(ada.id)[0].frozen).message_id
+    pymap.deliver(plain(f"Message-ID: {id}\nFrom: olive@tea.example\nSubject: Hello Ada", "Dear Ada"), folder="Sent")
+    office.later(minutes=1)
+    assert [office.delivered(each.id) for each in (ada, bob)] == [["accepted"], ["unknown"]]
+    assert office.house.enrollment(ada.id).position == 1
+    assert (office.deliveries(ada.id)[0].reply or "").startswith(
+        "counted as sent; a copy of it is in the folder of sent"
+    )
+    office.later(minutes=10)
+    assert office.house.enrollment(bob.id).state is State.BLOCKED
+    id = read_frozen(office.deliveries(bob.id)[0].frozen).message_id
+    pymap.deliver(plain(f"Message-ID: {id}\nFrom: olive@tea.example\nSubject: Hello Bob", "Dear Bob"), folder="Sent")
+    office.later(minutes=1)
+    assert (office.house.enrollment(bob.id).state, office.house.enrollment(bob.id).position) == (State.ACTIVE, 1)
 
 
 # The others are too much for that server itself, which is made for tests.

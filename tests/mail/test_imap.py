@@ -10,9 +10,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from imap_tools import FolderInfo
 
 from drumbeat.domain.errors import InboxUnreachable
-from drumbeat.mail.imap import Cursor, ImapServer, check_inbox, open_inbox
+from drumbeat.mail.imap import Cursor, ImapServer, check_inbox, open_inbox, sent_folder
 from drumbeat.mail.parse import LARGEST
 from drumbeat.mail.session import Security
 from tests.imap_server import KINDS, RunningServer, running
@@ -140,3 +141,29 @@ def test_something_else_than_imap_is_told(said: bytes) -> None:
         ):
             pass
         answering.join()
+
+
+def test_a_copy_among_the_sent_is_found_by_its_id_and_reading_goes_on(server: RunningServer) -> None:
+    ours, theirs, never = "<1.aa@tea.example>", "<2.bb@tea.example>", "<3.cc@tea.example>"
+    for id in (ours, theirs):
+        server.deliver(f"Message-ID: {id}\r\n".encode() + LETTER % b"sent", folder="Sent")
+    before = end_of(server)
+    with open_inbox(server.settings()) as inbox:
+        assert inbox.sent_among([ours, never]) == [ours]
+        server.deliver(LETTER % b"received")
+        assert [raw for _, raw in inbox.new_since(before, TODAY)] == [LETTER % b"received"]
+
+
+SENT_FOLDERS = [
+    ([("INBOX", ()), ("Gesendet", ("\\HasNoChildren", "\\Sent")), ("Sent", ())], "Gesendet"),
+    ([("INBOX", ()), ("Sent Items", ("\\HasNoChildren",))], "Sent Items"),
+    ([("INBOX", ()), ("INBOX.Sent", ())], "INBOX.Sent"),
+    ([("INBOX", ()), ("Consent", ())], None),
+]
+
+
+@pytest.mark.parametrize(("folders", "expected"), SENT_FOLDERS)
+def test_the_folder_of_sent_mail_is_the_marked_one_or_one_of_a_usual_name(
+    folders: list[tuple[str, tuple[str, ...]]], expected: str | None
+) -> None:
+    assert sent_folder([FolderInfo(name, "/", flags) for name, flags in folders]) == expected

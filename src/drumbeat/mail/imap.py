@@ -6,13 +6,13 @@ import contextlib
 import imaplib
 import re
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final
 
-from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailBoxStartTls, MailBoxUnencrypted
+from imap_tools import BaseMailBox, FolderInfo, ImapToolsError, MailBox, MailBoxStartTls, MailBoxUnencrypted
 
 from drumbeat.domain.errors import GrantRefused, InboxUnreachable
 from drumbeat.mail.parse import LARGEST
@@ -80,6 +80,20 @@ class OpenInbox:
         """The message's beginning, or nothing if it is gone."""
         _, parts = self._session.client.uid("FETCH", str(uid), _FETCH)
         return next((part[1] for part in parts if isinstance(part, tuple)), b"")
+
+    def sent_among(self, message_ids: Sequence[str]) -> list[str]:
+        """Which of these letters have a copy in the folder of sent mail; none where the server knows no such folder."""
+        with _named(InboxStage.READ):
+            try:
+                folder = sent_folder(self._session.folder.list())
+                if folder is None:
+                    return []
+                self._session.folder.set(folder, readonly=True)
+                return [id for id in message_ids if self._session.uids(f'HEADER Message-ID "{id}"', charset=None)]
+            except ImapToolsError:  # it does not search, or does not let us in: that proves nothing
+                return []
+            finally:
+                self._session.folder.set("INBOX", readonly=True)
 
     def wait(self, seconds: float, ending: Callable[[], bool]) -> bool:
         """Wait until something arrives, for so long at most; True if `ending` said so before."""
@@ -182,6 +196,16 @@ def check_inbox(server: ImapServer) -> str | None:
             return None
     except InboxUnreachable as error:
         return error.detail
+
+
+_USUAL_SENT: Final = ("sent", "sent items", "sent messages", "sent mail", "inbox.sent", "inbox/sent")
+
+
+def sent_folder(folders: Sequence[FolderInfo]) -> str | None:
+    """The folder the server marks for sent mail (RFC 6154), else one of a usual name."""
+    marked = [each.name for each in folders if "\\SENT" in (flag.upper() for flag in each.flags)]
+    usual = [each.name for each in folders if each.name.lower() in _USUAL_SENT]
+    return next(iter(marked + usual), None)
 
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

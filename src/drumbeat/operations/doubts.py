@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from hashlib import sha256
 
 from drumbeat.domain.account import UnknownMeans
@@ -18,6 +19,9 @@ from drumbeat.operations.letters import Writer, read_frozen
 from drumbeat.store import accounts, deliveries, enrollments
 from drumbeat.store.deliveries import Delivery, Key, Settled
 from drumbeat.store.transaction import Snapshot, Tx
+
+_PROVEN_WITHIN = timedelta(days=1)
+_LOOKED_FOR_AT_ONCE = 50
 
 
 def reap(tx: Tx, expired: Delivery) -> bool:
@@ -77,6 +81,13 @@ def _count_as_sent(tx: Tx, delivery: Delivery, enrollment: Enrollment, actor_id:
     settled = Settled(delivery.key, DeliveryStatus.ACCEPTED, f"counted as sent; {delivery.reply}")
     deliveries.settle_doubts(tx, delivery.account_id, [settled])
     return apply(tx, enrollment, CountedAsSent(actor_id))
+
+
+def doubts_of_mailbox(snapshot: Snapshot, account_id: int, mailbox_id: int) -> dict[str, Key]:
+    """The mailbox's letters of the last day that may have arrived, by Message-ID; the latest, if they are many."""
+    since = snapshot.now - _PROVEN_WITHIN
+    found = deliveries.list_unknown_of_mailbox(snapshot, account_id, mailbox_id, since, _LOOKED_FOR_AT_ONCE)
+    return {read_frozen(delivery.frozen).message_id: delivery.key for delivery in found}
 
 
 def settle_by_evidence(tx: Tx, account_id: int, key: Key, evidence: str) -> bool:

@@ -186,6 +186,16 @@ def list_unknown(snapshot: Snapshot, account_id: int) -> list[Delivery]:
     return [_delivery(row) for row in snapshot.all(_UNKNOWN, account_id=account_id)]
 
 
+def list_unknown_of_mailbox(
+    snapshot: Snapshot, account_id: int, mailbox_id: int, since: datetime, limit: int
+) -> list[Delivery]:
+    """The doubts of a mailbox's letters that left since then, latest first."""
+    rows = snapshot.all(
+        _UNKNOWN_OF_MAILBOX, account_id=account_id, mailbox_id=mailbox_id, since=to_stamp(since), limit=limit
+    )
+    return [_delivery(row) for row in rows]
+
+
 def find_unknown(snapshot: Snapshot, account_id: int, enrollment_id: int) -> Delivery | None:
     """The enrollment's doubtful letter, or None."""
     row = snapshot.first(_UNKNOWN_OF, account_id=account_id, enrollment_id=enrollment_id)
@@ -346,6 +356,12 @@ _EXPIRED = Statement(f"""
 _UNKNOWN = Statement(f"""
     SELECT {_COLUMNS} FROM deliveries d WHERE d.account_id = :account_id AND d.status = 'unknown'
     ORDER BY d.enrollment_id
+""")
+_UNKNOWN_OF_MAILBOX = Statement(f"""
+    SELECT {_COLUMNS} FROM deliveries d
+    WHERE d.account_id = :account_id AND d.status = 'unknown' AND d.mailbox_id = :mailbox_id
+        AND d.transmitting_at >= :since
+    ORDER BY d.transmitting_at DESC LIMIT :limit
 """)
 _UNKNOWN_OF = Statement(f"""
     SELECT {_COLUMNS} FROM deliveries d

@@ -14,6 +14,7 @@ import structlog
 
 from drumbeat.domain.errors import InboxUnreachable, MasterKeyWrong, NotFound, Unavailable
 from drumbeat.mail.imap import Cursor, OpenInbox, open_inbox
+from drumbeat.operations.doubts import doubts_of_mailbox, settle_by_evidence
 from drumbeat.operations.inbound import Heard, read, take_in
 from drumbeat.operations.inboxes import imap_server_of
 from drumbeat.store import inboxes, mailboxes
@@ -131,8 +132,18 @@ class _Reader:
             if cursor.uid_validity != session.end.uid_validity:
                 cursor = session.end
                 self._advance(cursor)
+            self._look_for_sent(session)
             if ending() or not session.can_wait or session.wait(_WAIT_FOR, ending) or not self.claim():
                 return
+
+    def _look_for_sent(self, session: OpenInbox) -> None:
+        """Settle the doubts about letters whose copy the mail server kept when it took them."""
+        account_id, world = self.inbox.account_id, self.world
+        with world.database.read() as snapshot:
+            doubts = doubts_of_mailbox(snapshot, account_id, self.inbox.mailbox_id)
+        evidence = "a copy of it is in the folder of sent mail"
+        for id in session.sent_among(list(doubts)) if doubts else []:
+            world.database.transact(lambda tx, key=doubts[id]: settle_by_evidence(tx, account_id, key, evidence))  # type: ignore[misc]
 
     def _last_day(self) -> datetime:
         return self.inbox.heard_at or datetime.fromtimestamp(0, UTC)
