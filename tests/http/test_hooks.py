@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,12 +13,20 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from drumbeat.domain.person import Person
+from drumbeat.domain.unsubscribe import unsubscribe_token
+from drumbeat.http import bodies
+from drumbeat.mail.provider_mail import LARGEST_BROUGHT
 from drumbeat.mail.session import Provider
+from drumbeat.store import mailboxes
+from drumbeat.store.received import list_of_enrollment as received_of
 from drumbeat.testing.cast import Cast
 from drumbeat.testing.clock import FrozenClock
-from drumbeat.testing.providers import prove
+from drumbeat.testing.providers import FakeProvider, bring, prove
 from drumbeat.wiring import World
-from tests.http.conftest import Browser
+from tests.corpus.message import plain
+from tests.http.conftest import Api, Browser
+from tests.mail.test_provider_proofs import SECRETS, SENDGRID_KEY
 
 Client = TestClient[Litestar]
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
@@ -108,3 +118,89 @@ def test_a_mailbox_without_a_provider_is_told_nothing(owner: Browser, cast: Cast
 @pytest.mark.parametrize("secret", [None, "short", "whsec_!"])
 def test_a_secret_that_is_none_is_named(owner: Browser, mailbox: int, secret: str | None) -> None:
     assert details(owner("PUT", f"/api/mailboxes/{mailbox}/hook", {"secret": secret}))["field"] == "secret"
+
+
+BRINGING = [Provider.POSTMARK, Provider.MAILGUN, Provider.SENDGRID, Provider.RESEND]
+
+
+def hooked(owner: Browser, cast: Cast, provider: Provider) -> tuple[int, str]:
+    """A mailbox that sends through this provider and is told by it, and where."""
+    sent = {"provider": provider.value, "senderEmail": "olga@northwind.example", "password": "the-key"}
+    id = int(owner("POST", "/api/mailboxes", sent).json()["data"]["id"])
+    assert owner("PUT", f"/api/mailboxes/{id}/hook", {"secret": SECRETS[provider]}).status_code == 200
+    return id, f"/hooks/{cast.us.account.id}/{id}"
+
+
+def wish(world: World, cast: Cast, api: Api, lead: Person) -> tuple[int, bytes]:
+    """An enrollment, and the message by which its person takes the way out by mail."""
+    sent = {"sequence_id": cast.us.letters.id, "resource_type": "lead", "resource_id": lead.id}
+    id = api("POST", "/v2/sequence_enrollments", {"data": sent}).json()["data"]["id"]
+    token = unsubscribe_token(world.hash_key, cast.us.account.id, id)
+    return id, plain(f"From: {lead.email}\nTo: olga@northwind.example\nSubject: unsubscribe {token}", "")
+
+
+def state_of(api: Api, id: int) -> tuple[str, str | None]:
+    shown = api("GET", f"/v2/sequence_enrollments/{id}").json()["data"]
+    return shown["state"], shown["finished_reason"]
+
+
+@pytest.mark.parametrize("provider", BRINGING)
+def test_mail_that_a_provider_receives_has_its_effect_once(
+    client: Client, owner: Browser, api: Api, cast: Cast, world: World, clock: FrozenClock,
+    new_lead: Callable[..., Person], provider: Provider,
+) -> None:  # fmt: skip
+    with FakeProvider(provider) as fake:
+        mailbox, hook = hooked(owner, cast, provider)
+        with world.database.write() as tx:
+            stored = mailboxes.get(tx, cast.us.account.id, mailbox)
+            mailboxes.save_settings(tx, replace(stored, host="127.0.0.1", port=fake.port, security="none"))
+        id, fake.received["1"] = wish(world, cast, api, new_lead())
+        path = f"{hook}/mime" if provider is Provider.MAILGUN else hook
+        headers, body = bring(provider, SECRETS[provider], fake.received["1"], clock.now, SENDGRID_KEY)
+        for _ in range(2):
+            answer = client.post(path, content=body, headers=headers)
+            assert (answer.status_code, answer.content) == (204, b"")
+        assert state_of(api, id) == ("finished", "subscription_cancelled")
+        with world.database.read() as snapshot:
+            assert len(received_of(snapshot, cast.us.account.id, id)) == 1
+
+
+@pytest.mark.parametrize("provider", BRINGING)
+def test_mail_that_nobody_proves_has_none(
+    client: Client, owner: Browser, api: Api, cast: Cast, world: World, clock: FrozenClock,
+    new_lead: Callable[..., Person], provider: Provider,
+) -> None:  # fmt: skip
+    _, hook = hooked(owner, cast, provider)
+    id, raw = wish(world, cast, api, new_lead())
+    headers, body = bring(provider, SECRETS[provider], raw, clock.now, SENDGRID_KEY)
+    wrong = {name: value if name == "content-type" else "Basic bm9ib2R5" for name, value in headers.items()}
+    answer = client.post(hook, content=body.replace(b"signature", b"forgery"), headers=wrong)
+    assert (answer.status_code, state_of(api, id)) == (401, ("active", None))
+
+
+def test_mail_that_cannot_be_had_now_is_asked_for_again(
+    client: Client, owner: Browser, cast: Cast, clock: FrozenClock
+) -> None:
+    _, hook = hooked(owner, cast, Provider.RESEND)
+    owner("PUT", f"/api/mailboxes/{hook.rpartition('/')[2]}", {"host": "nobody.invalid"})
+    headers, body = bring(Provider.RESEND, SECRETS[Provider.RESEND], b"", clock.now)
+    answer = client.post(hook, content=body, headers=headers)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+def test_a_large_message_is_taken_there_and_nowhere_else_and_not_many_at_once(
+    client: Client, owner: Browser, cast: Cast, api: Api, world: World, clock: FrozenClock,
+    new_lead: Callable[..., Person], make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    _, hook = hooked(owner, cast, Provider.POSTMARK)
+    id, raw = wish(world, cast, api, new_lead())
+    headers, body = bring(Provider.POSTMARK, SECRETS[Provider.POSTMARK], raw + b"x" * 3_000_000, clock.now)
+    assert client.post("/api/session", content=body).status_code == 413
+    assert client.post(hook, content=body + b" " * LARGEST_BROUGHT, headers=headers).status_code == 413
+    assert client.post(hook, content=body, headers=headers).status_code == 204
+    assert state_of(api, id) == ("finished", "subscription_cancelled")
+    monkeypatch.setattr(bodies, "_LARGE_AT_ONCE", 0)
+    crowded = make_client()
+    refused = crowded.post(hook, content=body, headers=headers)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    assert crowded.post(hook, content=b"{}", headers=headers).status_code == 204

@@ -153,7 +153,9 @@ def hook(
         with options_named(secret="--secret-file"):  # noqa: S106
             made = world.database.transact(work)
         url = f"{world.settings.base_url}{hook_path(account_id, mailbox_id)}"
-    say(f"Let {provider} post its events to {url}")
+    say(f"Let {provider} post its events, and the mail it receives, to {url}")
+    if provider == Provider.MAILGUN:
+        say(f"Routes forward received mail to {url}/mime")
     if made is not None:
         say(f"With the user {HOOK_USER} and this password, which is shown once: {made}")
 

@@ -11,7 +11,7 @@ from litestar.types import Message, Scope
 from drumbeat.http import caught, docs, execute_v1, hooks, password_page, public
 from drumbeat.http.app_api import routes as app_api
 from drumbeat.http.auth import note_use, standing_of
-from drumbeat.http.bodies import LARGEST_BODY, whole_bodies
+from drumbeat.http.bodies import LARGEST_BODY, few_large_bodies, whole_bodies
 from drumbeat.http.errors import answer_error
 from drumbeat.http.pages import Pages
 from drumbeat.http.parts import Catcher, Parts, request_id
@@ -46,7 +46,7 @@ def make_app(world: World, catcher: Catcher | None = None) -> Litestar:
             docs.show_docs,
         ],
         state=State({"parts": Parts(world, Pages(), catcher, Rates(world))}, deep_copy=False),
-        middleware=[whole_bodies()],
+        middleware=[few_large_bodies(), whole_bodies()],
         exception_handlers={Exception: answer_error},
         before_send=[add_headers],
         after_response=note_use,

@@ -8,8 +8,38 @@ from collections.abc import Callable
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, ReceiveMessage, Scope, Send
 
+from drumbeat.domain.errors import Unavailable
+
 LARGEST_BODY = 1_000_000
 _WITHIN_SECONDS = 30.0
+_LARGE_AT_ONCE = 4
+
+
+def few_large_bodies() -> Callable[[ASGIApp], ASGIApp]:
+    """Middleware that answers 503 to a large body while there are too many of them, where large ones are taken."""
+    room = asyncio.Semaphore(_LARGE_AT_ONCE)
+
+    def wrapped(app: ASGIApp) -> ASGIApp:
+        async def weighing(scope: Scope, receive: Receive, send: Send) -> None:
+            if not _may_be_large(scope):
+                await app(scope, receive, send)
+            elif room.locked():
+                raise Unavailable("Too many large bodies arrive at once; send it again in a moment.")
+            else:
+                async with room:
+                    await app(scope, receive, send)
+
+        return weighing
+
+    return wrapped
+
+
+def _may_be_large(scope: Scope) -> bool:
+    """Whether it goes where received mail is brought, and does not say that it is small."""
+    if scope.get("method") != "POST" or not scope["path"].startswith("/hooks/"):
+        return False
+    said = dict(scope["headers"]).get(b"content-length", b"")
+    return not said.isdigit() or int(said) > LARGEST_BODY
 
 
 def whole_bodies(within_seconds: float = _WITHIN_SECONDS) -> Callable[[ASGIApp], ASGIApp]:

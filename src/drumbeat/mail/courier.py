@@ -6,15 +6,18 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import httpx2
+import msgspec
 
 from drumbeat.clock import host_now
 from drumbeat.domain.delivery import Outcome, Reply, Stage
 from drumbeat.domain.errors import Unavailable
+from drumbeat.mail.parse import LARGEST
 from drumbeat.mail.providers import Access, Ask, knows_key, looking, read_refusal, repeats_safely, sending
-from drumbeat.mail.session import Checkup, Security, Server, in_words
+from drumbeat.mail.session import Checkup, Security, Server, in_words, is_loopback
 from drumbeat.mail.smtp import Commit, Envelope, Take
 
 _TIMEOUT: Final = httpx2.Timeout(20.0, connect=10.0)  # seconds; a lease is 30 and renewed
@@ -127,6 +130,35 @@ def check_provider(server: Server) -> Checkup:
     return Checkup(Stage.AUTH, Outcome(server.host, Stage.AUTH if status < 500 else Stage.CONNECT, reply))
 
 
+class _Raw(msgspec.Struct):
+    download_url: str
+
+
+class _Kept(msgspec.Struct):
+    raw: _Raw
+
+
+def fetch_received(server: Server, id: str) -> bytes:
+    """The beginning of a raw message that Resend received and keeps under an id; OSError if it cannot be had now.
+
+    Resend names a signed address of another host, which is asked without the key.
+    """
+    try:
+        with _client(server) as client:
+            status, body = _said(client, replace(looking(_access(server)), path=f"/emails/receiving/{id}"))
+            if status != httpx2.codes.OK:
+                raise OSError(f"resend said {status} to where the message is")
+            address = msgspec.json.decode(body, type=_Kept).raw.download_url
+            if not address.startswith("https://") and not is_loopback(server.host):
+                raise OSError("resend named no safe address for the message")
+            status, raw = _said(client, Ask("GET", address, {}), most=LARGEST)
+    except (httpx2.HTTPError, httpx2.InvalidURL, msgspec.DecodeError) as error:
+        raise OSError(f"resend: {_words(error)}") from error
+    if status != httpx2.codes.OK:
+        raise OSError(f"resend said {status} instead of the message")
+    return raw
+
+
 def _access(server: Server) -> Access:
     assert server.provider is not None
     return Access(server.provider, server.host, server.username, server.password or "", host_now)
@@ -145,13 +177,13 @@ def _client(server: Server) -> httpx2.Client:
     )
 
 
-def _said(client: httpx2.Client, ask: Ask) -> tuple[int, bytes]:
+def _said(client: httpx2.Client, ask: Ask, *, most: int = _LARGEST_ANSWER) -> tuple[int, bytes]:
     """The answer's status and the beginning of its body."""
     with client.stream(ask.method, ask.path, content=ask.body, headers=dict(ask.headers)) as answer:
         body, ends = b"", time.monotonic() + _LONGEST_ANSWER
         for chunk in answer.iter_bytes():
             body += chunk
-            if len(body) >= _LARGEST_ANSWER or time.monotonic() > ends:
+            if len(body) >= most or time.monotonic() > ends:
                 break
         return answer.status_code, body
 

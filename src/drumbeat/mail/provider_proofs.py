@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from drumbeat.domain.errors import IncorrectValue
+from drumbeat.mail.provider_mail import read_form
 from drumbeat.mail.session import Provider
 
 HOOK_USER: Final = "drumbeat"
@@ -52,7 +53,7 @@ def check_hook_secret(provider: Provider, secret: str) -> str:
     try:
         match provider:
             case Provider.SENDGRID:
-                _key_of(secret)
+                _keys_of(secret)
             case Provider.RESEND:
                 _whsec(secret)
             case Provider.SES:
@@ -69,7 +70,10 @@ def check_hook_secret(provider: Provider, secret: str) -> str:
 _MEANT: Final[Mapping[Provider, str]] = {
     Provider.POSTMARK: "It is a password of your own, of 16 characters at least; without one it is made.",
     Provider.MAILGUN: "It is the HTTP webhook signing key that Mailgun shows.",
-    Provider.SENDGRID: "It is the verification key (a public key in base64) that SendGrid shows for its Event Webhook.",
+    Provider.SENDGRID: (
+        "It is the verification key (a public key in base64) that SendGrid shows for its Event Webhook, and behind a"
+        " space that of its Inbound Parse policy, if it brings received mail."
+    ),
     Provider.SES: "It is the ARN of the SNS topic that SES publishes to: arn:aws:sns:eu-west-1:123456789012:mail.",
     Provider.RESEND: "It is the signing secret that Resend shows for the webhook; it begins with whsec_.",
 }
@@ -94,7 +98,12 @@ def _postmark(secret: str, headers: Mapping[str, str], body: bytes, now: datetim
 
 
 def _mailgun(secret: str, headers: Mapping[str, str], body: bytes, now: datetime, fetch: Fetch) -> str | None:
-    given = msgspec.json.decode(body)["signature"]
+    """Events are JSON and carry the proof within, received messages are forms and carry it as fields."""
+    kind = headers.get("content-type", "")
+    if "form" in kind:
+        given = {name: value.decode() for name, value in read_form(kind, body).items() if name in _MAILGUNS_PROOF}
+    else:
+        given = msgspec.json.decode(body)["signature"]
     timestamp, token = str(given["timestamp"]), str(given["token"])
     wanted = digest(secret.encode(), f"{timestamp}{token}".encode(), "sha256").hex()
     is_it = compare_digest(str(given["signature"]).encode(), wanted.encode()) and _is_within(
@@ -103,18 +112,31 @@ def _mailgun(secret: str, headers: Mapping[str, str], body: bytes, now: datetime
     return token[:_LONGEST_ID] if is_it else None
 
 
+_MAILGUNS_PROOF: Final = frozenset({"timestamp", "token", "signature"})
+
+
 def _sendgrid(secret: str, headers: Mapping[str, str], body: bytes, now: datetime, fetch: Fetch) -> str | None:
     timestamp = headers["x-twilio-email-event-webhook-timestamp"]
     signature = base64.b64decode(headers["x-twilio-email-event-webhook-signature"], validate=True)
-    _key_of(secret).verify(signature, timestamp.encode() + body, ec.ECDSA(hashes.SHA256()))
-    return sha256(body).hexdigest() if _is_within(_TOLD_AGAIN, timestamp, now) else None
+    is_it = any(_is_signed(key, signature, timestamp.encode() + body) for key in _keys_of(secret))
+    return sha256(body).hexdigest() if is_it and _is_within(_TOLD_AGAIN, timestamp, now) else None
 
 
-def _key_of(secret: str) -> ec.EllipticCurvePublicKey:
-    key = serialization.load_der_public_key(base64.b64decode(secret, validate=True))
-    if not isinstance(key, ec.EllipticCurvePublicKey):
+def _is_signed(key: ec.EllipticCurvePublicKey, signature: bytes, signed: bytes) -> bool:
+    try:
+        key.verify(signature, signed, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _keys_of(secret: str) -> list[ec.EllipticCurvePublicKey]:
+    """Its Event Webhook and its Inbound Parse have a key each."""
+    keys = [serialization.load_der_public_key(base64.b64decode(each, validate=True)) for each in secret.split()]
+    found = [key for key in keys if isinstance(key, ec.EllipticCurvePublicKey)]
+    if not found or len(found) < len(keys):
         raise ValueError("another kind of key")
-    return key
+    return found
 
 
 def _resend(secret: str, headers: Mapping[str, str], body: bytes, now: datetime, fetch: Fetch) -> str | None:

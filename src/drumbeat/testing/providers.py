@@ -59,6 +59,7 @@ class FakeProvider:
         self.provider = provider
         self.script = Script()
         self.letters: list[Taken] = []
+        self.received: dict[str, bytes] = {}
         self.requests = 0
         self.most_at_once = 0
         self._at_once = 0
@@ -103,11 +104,17 @@ class FakeProvider:
                 self._at_once -= 1
 
     def _answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any] | None:
+        if method == "GET" and path.removeprefix("/raw/") in self.received:
+            has_key = "authorization" in headers
+            return (400, {"message": "A signed address takes no key"}) if has_key else (200, self._raw(path))
         refusal = _REFUSED_KEYS[self.provider] if not _enters(self.provider, headers) else self.script.answer
         if refusal is not None:
             return refusal
         if self.script.answers:
             return self.script.answers.pop(0)
+        if method == "GET" and path.removeprefix("/emails/receiving/") in self.received:
+            kept = f"http://127.0.0.1:{self.port}/raw/{path.rpartition('/')[2]}"
+            return 200, {"object": "email", "raw": {"download_url": kept, "expires_at": "2026-03-03T13:00:00Z"}}
         if method == "GET":
             return (200, {}) if path in _LOOKS[self.provider] else (404, {"message": "Not found"})
         if self.provider is Provider.MAILGUN and path == "/v3/tea.example/messages":
@@ -119,6 +126,9 @@ class FakeProvider:
             self.script.hangs_up -= 1
             return None
         return said
+
+    def _raw(self, path: str) -> bytes:
+        return self.received[path.removeprefix("/raw/")]
 
     def _taken_once(self, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
         """Resend knows a request again by its idempotency key, and refuses another letter under the same one."""
@@ -284,6 +294,30 @@ def _handler_of(fake: FakeProvider) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Handler
+
+
+def bring(
+    provider: Provider, secret: str, raw: bytes, at: datetime, key: EllipticCurvePrivateKey | None = None
+) -> tuple[dict[str, str], bytes]:
+    """Headers and body of the webhook that brings a received message; Resend names one it keeps as `1`."""
+    stamp = str(int(at.timestamp()))
+    if provider is Provider.POSTMARK:
+        told = {"FromFull": {"Email": "ada@example.com"}, "Subject": "Re: Hello", "RawEmail": raw.decode()}
+        return prove(provider, secret, json.dumps(told).encode(), at)
+    if provider is Provider.RESEND:
+        told = {"type": "email.received", "data": {"email_id": "1", "subject": "Re: Hello"}}
+        return prove(provider, secret, json.dumps(told).encode(), at)
+    fields = {"email": raw, "envelope": b'{"from": "ada@example.com"}'}
+    if provider is Provider.MAILGUN:
+        signature = digest(secret.encode(), f"{stamp}token".encode(), "sha256").hex().encode()
+        fields = {"body-mime": raw, "timestamp": stamp.encode(), "token": b"token", "signature": signature}
+    body = b"".join(
+        b'--xYzZY\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (name.encode(), value)
+        for name, value in fields.items()
+    )
+    body += b"--xYzZY--\r\n"
+    proof = {} if provider is Provider.MAILGUN else prove(provider, secret, body, at, key)[0]
+    return {"content-type": "multipart/form-data; boundary=xYzZY", **proof}, body
 
 
 def prove(
