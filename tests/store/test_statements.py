@@ -50,6 +50,7 @@ MAY_WALK = {
     "accounts._ADD_ACCOUNT": "looks for rows that refer to the new account; there are none",
     "deliveries._EXPIRED": "open letters only, by their own partial index",
     "deliveries._UNKNOWN": "doubts only, by their own partial index",
+    "deliveries._UNKNOWN_OF_MAILBOX": "doubts only, by their own partial index",
     "due._COUNTS": "the operator's view of the lanes",
     "overview._BY_REASON": "blocked enrollments only, by their own partial index",
     "overview._BY_SEQUENCE": "the operator's view of the sequences",

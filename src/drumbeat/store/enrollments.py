@@ -46,10 +46,10 @@ def save(tx: Tx, account_id: int, changed: Sequence[tuple[Enrollment, int]]) -> 
 
 def get(snapshot: Snapshot, account_id: int, id: int, *, seen_by: int | None = None) -> Enrollment:
     """The enrollment, or NotFound; also where only the records of `seen_by` are seen, and it is somebody else's."""
-    found = find_many(snapshot, account_id, [id])
-    if not found or not sees(seen_by, found[0].subject.actor_id):
+    row = snapshot.first(_GET, account_id=account_id, id=id)
+    if row is None or not sees(seen_by, row.actor_id):
         raise NotFound(f"There is no enrollment {id}.")
-    return found[0]
+    return _enrollment(row, _plan(row, sequences.read_run(snapshot, account_id, row[_OWN_COLUMNS:])))
 
 
 def lock(tx: Tx, account_id: int, ids: Collection[int]) -> list[Enrollment]:
@@ -159,11 +159,14 @@ def load(snapshot: Snapshot, account_id: int, rows: Rows) -> list[Enrollment]:
         key = (row.runs_sequence_id, row.version, row.zone, row.recipient_zone, row.task_zone)
         plan = plans.get(key)
         if plan is None:
-            sequence, steps = found[row.runs_sequence_id, row.version]
-            rhythm = sequence.rhythm(row.zone, row.recipient_zone)
-            plan = plans[key] = Plan(steps, rhythm, sequence.paused_at is not None, row.task_zone)
+            plan = plans[key] = _plan(row, found[row.runs_sequence_id, row.version])
         loaded.append(_enrollment(row, plan))
     return loaded
+
+
+def _plan(row: Record, run: sequences.Run) -> Plan:
+    settings, steps = run
+    return Plan(steps, settings.rhythm(row.zone, row.recipient_zone), settings.paused_at is not None, row.task_zone)
 
 
 def with_live_plans(snapshot: Snapshot, account_id: int, held: Sequence[Enrollment]) -> list[Enrollment]:
@@ -303,6 +306,14 @@ _AROUND = """
     JOIN users u ON u.account_id = e.account_id AND u.id = e.actor_id
     LEFT JOIN due d ON d.account_id = e.account_id AND d.enrollment_id = e.id
 """
+_OWN_COLUMNS = 33
+_GET = Statement(f"""
+    SELECT {_COLUMNS}, {sequences.RUN_COLUMNS} FROM enrollments e {_AROUND}
+    JOIN versions run ON run.account_id = e.account_id AND run.sequence_id = e.runs_sequence_id
+        AND run.number = e.version
+    {sequences.RUN_JOINED}
+    WHERE e.account_id = :account_id AND e.id = :id
+""")
 _FIND = Statement(f"""
     SELECT {_COLUMNS} FROM {{sought: id int}} AS sought
     JOIN enrollments e ON e.account_id = :account_id AND {{key: e.id = sought.id}} {_AROUND} ORDER BY e.id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
+from collections.abc import Iterable
 from collections.abc import Sequence as Several
 from dataclasses import replace
 from datetime import timedelta
@@ -26,6 +28,9 @@ from drumbeat.store.stamps import from_stamp, to_stamp
 from drumbeat.store.statement import Record, Statement
 from drumbeat.store.templates import holidays_of
 from drumbeat.store.transaction import Snapshot, Tx
+
+Run = tuple[Sequence, tuple[Step, ...]]
+"""A sequence with the steps of one of its versions."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -77,16 +82,18 @@ def find_many(snapshot: Snapshot, account_id: int, ids: Several[int]) -> dict[in
     return {id: known[id] for id in ids if id in known}
 
 
-def find_runs(
-    snapshot: Snapshot, account_id: int, keys: Several[tuple[int, int]]
-) -> dict[tuple[int, int], tuple[Sequence, tuple[Step, ...]]]:
+def find_runs(snapshot: Snapshot, account_id: int, keys: Several[tuple[int, int]]) -> dict[tuple[int, int], Run]:
     """Sequences with the steps of one of their versions, by (sequence id, number)."""
-    known, found = _known(snapshot, account_id), {}
-    for row in snapshot.all(_FIND_RUNS, account_id=account_id, sought=keys):
-        if row.id not in known:
-            known[row.id] = _sequence(account_id, row)
-        found[row.id, row.run] = known[row.id], _steps(row.steps)
-    return found
+    rows = snapshot.all(_FIND_RUNS, account_id=account_id, sought=keys)
+    return {(row.id, row.run): read_run(snapshot, account_id, row) for row in rows}
+
+
+def read_run(snapshot: Snapshot, account_id: int, columns: Iterable[Any]) -> Run:
+    """What a statement of another table selected as RUN_COLUMNS."""
+    row, known = _RUN(*columns), _known(snapshot, account_id)
+    if row.id not in known:
+        known[row.id] = _sequence(account_id, row)
+    return known[row.id], _steps(row.steps)
 
 
 def _known(snapshot: Snapshot, account_id: int) -> dict[int, Sequence]:
@@ -231,15 +238,24 @@ _JOINED = """
     LEFT JOIN versions v ON v.account_id = s.account_id AND v.sequence_id = s.id AND v.number = s.version
     LEFT JOIN calendars c ON c.account_id = s.account_id AND c.id = s.calendar_id
 """
+RUN_COLUMNS = f"{_COLUMNS}, run.number AS run, run.steps"
+RUN_JOINED = f"JOIN sequences s ON s.account_id = run.account_id AND s.id = run.sequence_id {_JOINED}"
+"""For statements of other tables: the sequence and the version `run` that is joined before."""
+_RUN: Any = namedtuple(
+    "_RUN",
+    "id name status creator_id version steps_total time_zone default_actor_id calendar_id country region days windows"
+    " window_zone unsubscribe_enabled unsubscribe_locale variant_b_id variant_share reenroll_after created_at"
+    " updated_at paused_at run steps",
+)
 _FIND = Statement(f"""
     SELECT {_COLUMNS} FROM {{sought: id int}} AS sought
     JOIN sequences s ON s.account_id = :account_id AND s.id = sought.id {_JOINED}
 """)
 _FIND_RUNS = Statement(f"""
-    SELECT {_COLUMNS}, run.number AS run, run.steps FROM {{sought: sequence_id int, number int}} AS sought
+    SELECT {RUN_COLUMNS} FROM {{sought: sequence_id int, number int}} AS sought
     JOIN versions run ON run.account_id = :account_id AND run.sequence_id = sought.sequence_id
         AND run.number = sought.number
-    JOIN sequences s ON s.account_id = run.account_id AND s.id = run.sequence_id {_JOINED}
+    {RUN_JOINED}
 """)
 _LOCK = Statement("SELECT id FROM sequences WHERE account_id = :account_id AND id = :id {lock}")
 _LIST = Statement(f"SELECT {_COLUMNS} FROM sequences s {_JOINED} WHERE s.account_id = :account_id ORDER BY s.id")
