@@ -23,6 +23,8 @@ from drumbeat.operations.enrollments import finish_all
 from drumbeat.settings import Settings, configuration_page
 from drumbeat.store import deliveries
 from drumbeat.store.database import Database
+from drumbeat.store.statement import Statement
+from drumbeat.store.verification import RULES
 from drumbeat.testing.conversation import CUT, At
 from drumbeat.testing.house import KEY, House, letter, open_house, task
 from drumbeat.testing.nameserver import NameServer
@@ -247,6 +249,18 @@ def test_a_doubt_can_be_sent_again(run: Run, database_url: str, tmp_path: Path) 
         Worker(house.world).step()
         assert len(sink.letters) == 1
         assert house.enrollment(1).position == 1
+
+
+def test_whether_everything_fits_is_verified(run: Run, database_url: str, tmp_path: Path) -> None:
+    with doubt(database_url, tmp_path) as (house, _):
+        assert fine(run("verify")) == f"Everything fits: 1 enrollments in 1 accounts, {len(RULES)} rules.\n"
+        with house.world.database.write() as tx:
+            tx.run(Statement("UPDATE deliveries SET status = 'refused'"))
+            tx.run(Statement("DROP INDEX uq_enrollments_running_person"))
+        broken = run("verify")
+    assert broken.exit_code == 1
+    assert "lacks the index uq_enrollments_running_person" in broken.output
+    assert "wrong  An enrollment of account 1: is in doubt about no letter. Such as 1." in broken.output
 
 
 def test_the_doctor_finds_nothing_wrong_with_a_healthy_installation(tea: Run, tmp_path: Path) -> None:

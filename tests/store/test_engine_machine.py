@@ -25,6 +25,7 @@ from sqlalchemy import event, make_url, text
 
 from drumbeat.domain.person import PersonKind
 from drumbeat.domain.sequence import SequenceStatus
+from drumbeat.operations.verification import verify_account
 from drumbeat.store.database import Database
 from drumbeat.store.schema import metadata
 from drumbeat.store.stamps import from_stamp
@@ -173,12 +174,19 @@ class Engine(RuleBasedStateMachine):
         """In a healthy world everybody comes to an end, or waits for a person."""
         try:
             if sys.exc_info()[0] is None:
+                self._verified()
                 self.office.settle_everything()
                 self.the_books_agree()
+                self._verified()
                 restless = [e for e in self.ledger.enrollments.values() if e.state == "active"]
                 assert restless == [], "it goes on for ever"
         finally:
             self.database.close()
+
+    def _verified(self) -> None:
+        """What `drumbeat verify` says of it: the same, in statements that any size of database bears."""
+        found = [part.breaches for part in verify_account(self.database, self.office.account_id)]
+        assert not any(found), found
 
     def _read(self) -> audit.Ledger:
         with self.database.read() as snapshot:

@@ -24,6 +24,7 @@ from drumbeat.cli import (
     suppressions,
     tasks,
     users,
+    verification,
 )
 from drumbeat.cli.terminal import complain, say
 from drumbeat.domain.errors import DrumbeatError
@@ -62,6 +63,7 @@ files.register(app)
 imports.register(app)
 status.register(app)
 doctor.register(app)
+verification.register(app)
 sealing.register(app)
 app.add_typer(accounts.app, name="account")
 app.add_typer(users.user_app, name="user")
