@@ -251,6 +251,18 @@ def test_a_doubt_can_be_sent_again(run: Run, database_url: str, tmp_path: Path) 
         assert house.enrollment(1).position == 1
 
 
+def test_a_person_is_erased_by_address_or_record(run: Run, database_url: str, tmp_path: Path) -> None:
+    with doubt(database_url, tmp_path) as (house, _):
+        person = house.enrollment(1).subject
+        refused(run("erase", "nobody@example.com", "--yes"), "Nobody has the address nobody@example.com")
+        refused(run("erase", "contact/99", "--yes"), "There is no contact 99.")
+        refused(run("erase", "somebody", "--yes"), "email")
+        assert run("erase", f"contact/{person.resource_id}").exit_code == 1, "nobody said yes"
+        assert fine(run("erase", f"contact/{person.resource_id}", "--yes")).startswith("Erased 1 records")
+        assert fine(run("unknown", "list")).count("1") > 0
+        refused(run("erase", f"contact/{person.resource_id}", "--yes"), "There is no contact")
+
+
 def test_whether_everything_fits_is_verified(run: Run, database_url: str, tmp_path: Path) -> None:
     with doubt(database_url, tmp_path) as (house, _):
         assert fine(run("verify")) == f"Everything fits: 1 enrollments in 1 accounts, {len(RULES)} rules.\n"

@@ -52,6 +52,8 @@ MAY_WALK = {
     "deliveries._UNKNOWN": "doubts only, by their own partial index",
     "deliveries._UNKNOWN_OF_MAILBOX": "doubts only, by their own partial index",
     "due._COUNTS": "the operator's view of the lanes",
+    "erasure._BLANK_JOURNAL": "an erasure, which a person asks for, once or twice",
+    "erasure._BLANK_REJECTED": "the same",
     "overview._BY_REASON": "blocked enrollments only, by their own partial index",
     "overview._BY_SEQUENCE": "the operator's view of the sequences",
     "overview._UNKNOWN": "doubts only, by their own partial index",

@@ -13,6 +13,7 @@ from drumbeat.cli import (
     accounts,
     clocks,
     doctor,
+    erasing,
     files,
     imports,
     inbound,
@@ -64,6 +65,7 @@ imports.register(app)
 status.register(app)
 doctor.register(app)
 verification.register(app)
+erasing.register(app)
 sealing.register(app)
 app.add_typer(accounts.app, name="account")
 app.add_typer(users.user_app, name="user")

@@ -96,6 +96,11 @@ def _values(person: Person) -> list[tuple[Any, ...]]:
     return [(person.account_id, person.kind.value, person.id, field, value) for field, value in found.items()]
 
 
+def list_by_address(snapshot: Snapshot, account_id: int, address_hash: str) -> list[Person]:
+    """Everybody who has this address, leads and contacts."""
+    return [_person(row) for row in snapshot.all(_ALL_BY_ADDRESS, account_id=account_id, address_hash=address_hash)]
+
+
 def find_by_address(snapshot: Snapshot, account_id: int, kind: PersonKind, address_hash: str) -> Person | None:
     """The oldest person of the kind with this address, or None."""
     row = snapshot.first(_BY_ADDRESS, account_id=account_id, kind=kind.value, address_hash=address_hash)
@@ -247,6 +252,10 @@ _DELETE = Statement("DELETE FROM people WHERE account_id = :account_id AND kind 
 _FORGET_ADDRESS = Statement("""
     DELETE FROM contact_addresses
     WHERE account_id = :account_id AND address_hash = :address_hash AND contact_id = :id
+""")
+_ALL_BY_ADDRESS = Statement(f"""
+    SELECT {_SELECTED} FROM people p
+    WHERE p.account_id = :account_id AND p.address_hash = :address_hash ORDER BY p.kind, p.id
 """)
 _BY_ADDRESS = Statement(f"""
     SELECT {_SELECTED} FROM people p
