@@ -58,6 +58,11 @@ class Settings(BaseSettings):
         default="",
         description="The DNS server (address or IPv4 address:port) to look senders up at; empty: the system's.",
     )
+    metrics_token: str = Field(
+        default="",
+        description="The Bearer token that opens /metrics, of 16 characters at least; empty: it is closed.",
+    )
+    metrics_token_file: Path | None = Field(default=None, description="A file that holds that token.")
     proxies: int = Field(
         default=0, ge=0, le=10, description="How many proxies of yours stand in front and fill in X-Forwarded-For."
     )
@@ -115,6 +120,10 @@ class Settings(BaseSettings):
         place_of(self.database_url)
         if self.mail_url_file is not None:
             self.mail_url = text_in(self.mail_url_file, "DRUMBEAT_MAIL_URL_FILE").strip()
+        if self.metrics_token_file is not None:
+            self.metrics_token = text_in(self.metrics_token_file, "DRUMBEAT_METRICS_TOKEN_FILE").strip()
+        if self.metrics_token and not (len(self.metrics_token) >= 16 and self.metrics_token.isascii()):
+            raise ValueError("DRUMBEAT_METRICS_TOKEN has 16 characters at least, in ASCII")
         self.base_url = (self.base_url or self._own_url(self.port)).rstrip("/")
         if not _ADDRESS.fullmatch(self.base_url):
             raise ValueError("DRUMBEAT_BASE_URL is an address such as https://drumbeat.example.com, in ASCII")
@@ -229,6 +238,15 @@ SQLite is one file and one machine: API and worker share one process. For more o
 same PostgreSQL, such as `postgresql://drumbeat@db.example/drumbeat`, and run `drumbeat serve` and `drumbeat worker`
 as often as you need. A database that could lose what it has acknowledged is refused, because a letter might then
 go twice; `DRUMBEAT_UNSAFE=fsync,synchronous_commit` runs without those promises all the same.
+
+## Watching it
+
+`GET /health` says whether Drumbeat works. `GET /metrics` says how it stands, in the format of Prometheus, to whoever
+sends `DRUMBEAT_METRICS_TOKEN` as a Bearer token: what is due and for how long, letters at work and in doubt, what is
+blocked and why, mailboxes and inboxes in trouble, and what happened in all. The figures are read from the tables, so
+every process tells the same, and no account or address is named. Worth an alarm: `drumbeat_due_seconds` above a minute
+while no mailbox is held, or any doubt (`drumbeat_letters` with the status `unknown`) or held mailbox
+(`drumbeat_mailboxes` with the state `held`).
 
 ## An account of your own
 

@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from prometheus_client.parser import text_string_to_metric_families
 
+from drumbeat import __version__
 from drumbeat.domain.person import Person
 from drumbeat.domain.sequence import Unsubscribing
 from drumbeat.domain.unsubscribe import unsubscribe_token
 from drumbeat.http.app import make_app
+from drumbeat.operations.enrollments import EnrollRequest, enroll
 from drumbeat.store import sequences
 from drumbeat.testing.cast import Cast
 from drumbeat.wiring import World
+from drumbeat.worker.tending import Tending
 from tests.http.conftest import Api
 
 Client = TestClient[Litestar]
@@ -119,6 +123,39 @@ def test_health_is_ok(client: Client) -> None:
     answer = client.get("/health")
     assert answer.status_code == 200
     assert (answer.json()["status"], answer.json()["database"]) == ("ok", "ok")
+
+
+TOKEN = "a token for metrics"
+
+
+def test_metrics_are_closed_until_a_token_is_set(client: Client) -> None:
+    assert client.get("/metrics", headers={"authorization": "Bearer "}).status_code == 404
+
+
+def test_metrics_tell_how_the_installation_stands(
+    make_client: Callable[..., Client], world: World, cast: Cast, new_lead: Callable[..., Person]
+) -> None:
+    client = make_client(metrics_token=TOKEN)
+    for wrong in ({}, {"authorization": "Bearer nobody"}, {"authorization": f"Basic {TOKEN}"}):
+        assert client.get("/metrics", headers=wrong).status_code == 401
+    lead, company = new_lead(), cast.us
+    request = EnrollRequest(company.letters.id, lead.kind, lead.id)
+    world.database.transact(lambda tx: enroll(tx, world.hash_key, company.account.id, company.owner.id, request))
+    Tending(world).step()
+    answer = client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    told = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert told["drumbeat_build_info", __version__] == 1
+    assert told["drumbeat_due",] == 1
+    assert told["drumbeat_due_seconds",] == 0
+    assert told["drumbeat_letters", "unknown"] == 0
+    assert told["drumbeat_mailboxes", "on"] == 2
+    assert told["drumbeat_facts_total", "enrolled"] == 1
+    assert "northwind" not in answer.text.lower()
 
 
 @dataclass

@@ -32,6 +32,12 @@ ACROSS_ACCOUNTS = {
     "deliveries._EXPIRED",
     "events._HAS_UNTOLD",
     "events._TAKE",
+    *(
+        f"figures._{name}"
+        for name in ["DUE", "OPEN", "UNKNOWN", "BLOCKED", "MAILBOXES", "INBOXES", "HAPPENED", "UNTOLD"]
+    ),
+    "figures._IMPORTS",
+    "figures._NOTICES",
     "imports._RUNNING",
     "inboxes._DUE",
     "kept_answers._EXPIRED",
@@ -54,6 +60,11 @@ MAY_WALK = {
     "due._COUNTS": "the operator's view of the lanes",
     "erasure._BLANK_JOURNAL": "an erasure, which a person asks for, once or twice",
     "erasure._BLANK_REJECTED": "the same",
+    "figures._BLOCKED": "blocked enrollments only, by their own partial index",
+    "figures._IMPORTS": "running imports only, by their own partial index",
+    "figures._NOTICES": "letters to users that wait",
+    "figures._OPEN": "open letters only, by their own partial index",
+    "figures._UNKNOWN": "doubts only, by their own partial index",
     "overview._BY_REASON": "blocked enrollments only, by their own partial index",
     "overview._BY_SEQUENCE": "the operator's view of the sequences",
     "overview._UNKNOWN": "doubts only, by their own partial index",

@@ -8,7 +8,7 @@ from litestar import Litestar
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.types import Message, Scope
 
-from drumbeat.http import caught, docs, execute_v1, hooks, password_page, public
+from drumbeat.http import caught, docs, execute_v1, hooks, metrics, password_page, public
 from drumbeat.http.app_api import routes as app_api
 from drumbeat.http.auth import note_use, standing_of
 from drumbeat.http.bodies import LARGEST_BODY, few_large_bodies, whole_bodies
@@ -44,6 +44,7 @@ def make_app(world: World, catcher: Catcher | None = None) -> Litestar:
             caught.show_caught_html,
             docs.show_openapi,
             docs.show_docs,
+            metrics.show_metrics,
         ],
         state=State({"parts": Parts(world, Pages(), catcher, Rates(world))}, deep_copy=False),
         middleware=[few_large_bodies(), whole_bodies()],
