@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from drumbeat.cli.terminal import AccountOption, ActingOption, acting_user, opened, pick_account, say, shown
+from drumbeat.domain.account import LARGEST_ID
+from drumbeat.domain.errors import NotFound
 from drumbeat.domain.person import PersonKind, normalize_email
 from drumbeat.operations.erasure import erase_address, erase_person
 
@@ -28,6 +30,8 @@ def erase(
     """Erase a person: records, letters, tasks and answers lose their content, and the address gets no more letters."""
     record = _RECORD.fullmatch(person)
     email = "" if record else normalize_email(person)
+    if record and int(record[2]) > LARGEST_ID:
+        raise NotFound(f"There is no {record[1]} {record[2]}.")
     if not yes:
         typer.confirm(f"Erase {shown(person)} for good?", abort=True, err=True)
     with opened() as world:
