@@ -17,6 +17,7 @@ import pytest
 from drumbeat.domain.delivery import DeliveryStatus, read_message_id
 from drumbeat.domain.enrollment import Enrollment, State
 from drumbeat.operations.execute import ContactInput, execute
+from drumbeat.operations.verification import verify_account
 from drumbeat.store import deliveries, enrollment_pages, installation
 from drumbeat.store.database import Database
 from drumbeat.testing.house import House, letter, open_house
@@ -42,6 +43,7 @@ def test_each_of_a_thousand_letters_arrives_once_or_is_listed_as_doubtful(
     arrived = _arrived(house, log)
     assert max(arrived.values()) == 1, "a letter arrived twice"
     doubts = _check_every_enrollment(house, arrived)
+    assert [part.breaches for part in verify_account(database, house.account_id)] == [()]
     if killed:
         assert doubts <= ROUNDS * workers * 4, "more doubts than kills times open connections"
     else:

@@ -174,6 +174,7 @@ class Engine(RuleBasedStateMachine):
         """In a healthy world everybody comes to an end, or waits for a person."""
         try:
             if sys.exc_info()[0] is None:
+                self.office.reap()  # what was left behind is only wrong where nobody reaps
                 self._verified()
                 self.office.settle_everything()
                 self.the_books_agree()
