@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -239,6 +240,19 @@ class TestTrouble:
             assert _names(database) == ["A"]
         database.transact(_add_account)
         assert _names(database) == ["A", "A"]
+
+    def test_several_may_open_a_new_file_at_once(self, tmp_path: Path) -> None:
+        def open_at_once(number: int, together: threading.Barrier) -> bool:
+            database = Database(f"sqlite:///{tmp_path}/{number}.db", pool_size=1)
+            together.wait()
+            with closing(database.writer.raw_connection()):
+                database.close()
+            return True
+
+        with ThreadPoolExecutor(6) as pool:
+            for number in range(30):
+                together = threading.Barrier(6)
+                assert all(pool.map(lambda _, n=number, t=together: open_at_once(n, t), range(6)))  # type: ignore[misc]
 
     def test_a_folder_that_is_not_there_is_unreachable(self, tmp_path: Path) -> None:
         database = Database(f"sqlite:///{tmp_path}/nowhere/drumbeat.db")

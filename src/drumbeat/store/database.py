@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from time import sleep
+from time import monotonic, sleep
 from typing import Any, NoReturn, TypeVar
 
 import psycopg
@@ -181,6 +181,7 @@ def _sqlite_engine(url: URL, busy_for: float, *, readers: int) -> Engine:
     def _configure(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         assert isinstance(connection, sqlite3.Connection)
         connection.isolation_level = None
+        _write_ahead(connection, busy_for)
         for pragma in _SQLITE_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         if readers:
@@ -193,8 +194,21 @@ def _sqlite_engine(url: URL, busy_for: float, *, readers: int) -> Engine:
     return engine
 
 
+def _write_ahead(connection: sqlite3.Connection, busy_for: float) -> None:
+    """Let readers go on beside the writer. Of several that open a new file at once SQLite lets one change it, and does
+    not let the others wait, as it does anywhere else."""
+    ends = monotonic() + busy_for
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or monotonic() > ends:
+                raise
+            sleep(0.01)
+
+
 _SQLITE_PRAGMAS = (
-    "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=1",
     "cache_size=-65536",
