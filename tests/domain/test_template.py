@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from drumbeat.domain.errors import MissingTags, TemplateFails, TemplateSyntax
 from drumbeat.domain.merge import is_known
 from drumbeat.domain.template import (
     Rendered,
+    Template,
     TemplateText,
     compile_template,
     compile_text,
@@ -424,3 +426,85 @@ def test_one_template_renders_in_many_threads() -> None:
 )
 def test_a_field_that_nobody_has_is_known_as_such(tag: str, known: bool) -> None:
     assert is_known(tag) is known
+
+
+# Parts of text and tags with defaults alone are rendered without walking Liquid's tree: the same comes out.
+
+TAGS = ["person.first_name", "person.custom.plan", 'person.custom["a b"]', "sender.name", "unsubscribe_url"]
+DEFAULTS = ["", " | default: 'friend & co'", " | default: ''", ' | default: "<b>you</b>"']
+STRAIGHT = st.lists(
+    st.one_of(
+        st.text("abc <&>\n{}", max_size=6),
+        st.builds(
+            lambda tag, default, left, right: f"{{{{{left} {tag}{default} {right}}}}}",
+            st.sampled_from(TAGS), st.sampled_from(DEFAULTS), st.sampled_from(["", "-"]), st.sampled_from(["", "-"]),
+        ),
+    ),
+    max_size=8,
+).map("".join)  # fmt: skip
+SHOWN = st.one_of(
+    st.none(), st.text("ab <&\n", max_size=5), st.integers(), st.booleans(), st.lists(st.text(max_size=2)), st.just({})
+)
+
+
+def _outcome(template: Template, values: dict[str, Any]) -> object:
+    try:
+        return template.render(values)
+    except (MissingTags, TemplateFails) as error:
+        return type(error), str(error)
+
+
+@given(
+    STRAIGHT,
+    st.fixed_dictionaries({}, optional={
+        "person": st.one_of(SHOWN, st.fixed_dictionaries({}, optional={
+            "first_name": SHOWN,
+            "custom": st.one_of(SHOWN, st.dictionaries(st.sampled_from(["plan", "a b"]), SHOWN)),
+        })),
+        "sender": st.fixed_dictionaries({"name": SHOWN}),
+        "unsubscribe_url": SHOWN,
+    }),
+)  # fmt: skip
+def test_what_is_rendered_straight_is_what_liquid_makes_of_it(source: str, values: dict[str, Any]) -> None:
+    try:
+        template = compile_template(TemplateText(source, source or "x", source or "x"))
+    except TemplateSyntax:
+        assume(False)
+    parts = {name: replace(getattr(template, name), straight=None) for name in ("_subject", "_html", "_text")}
+    assert _outcome(template, values) == _outcome(replace(template, **parts), values)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "Hello",
+        "Hello {{ person.first_name }}",
+        "{{ person.custom.plan | default: 'none' }}!",
+    ],
+)
+def test_text_and_tags_with_defaults_alone_are_rendered_straight(source: str) -> None:
+    assert compile_template(TemplateText(source, None, source))._subject.straight is not None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ person.first_name | upcase }}",
+        "{{ person.first_name | default: 'you' | upcase }}",
+        "{{ person.first_name | default: sender.name }}",
+        "{{ person.first_name | default: 1 }}",
+        "{{ person.first_name | default: 'you', allow_false: true }}",
+        "{{ person.first_name | default }}",
+        "{{ person.name.size }}",
+        "{{ 'now' | date: '%Y' }}",
+        "{% if person.first_name %}you{% endif %}",
+    ],
+)
+def test_everything_else_is_left_to_liquid(source: str) -> None:
+    assert compile_template(TemplateText(source, None, source))._subject.straight is None
+
+
+def test_values_of_many_characters_are_left_to_liquid_which_counts_them() -> None:
+    template = compile_template(TemplateText("{{ person.first_name }}" * 3, None, "x"))
+    with pytest.raises(TemplateFails):
+        template.render({"person": {"first_name": "x" * 2_000_000}})

@@ -37,6 +37,7 @@ from drumbeat.domain.merge import (
     tag_path,
 )
 from drumbeat.domain.plaintext import plain_text
+from drumbeat.domain.straight import Straight, straight
 
 OUTPUT_LIMIT: Final = 1_000_000
 SOURCE_LIMIT: Final = 200_000
@@ -152,6 +153,7 @@ class _Part:
     bound: BoundTemplate
     tags: tuple[str, ...]
     undefaulted: tuple[str, ...]
+    straight: Straight | None
 
     def render(self, values: Mapping[str, Any], missing: dict[str, None], at: datetime | None) -> str:
         buffer = StringIO()
@@ -159,14 +161,17 @@ class _Part:
         return buffer.getvalue()
 
     def write(self, values: Mapping[str, Any], missing: dict[str, None], at: datetime | None, buffer: StringIO) -> None:
-        context = MergeContext(self.bound, values, missing, at)
+        if self.straight is None or not self.straight.write(values, missing, buffer):
+            self._walk(MergeContext(self.bound, values, missing, at), buffer)
+        if buffer.tell() > OUTPUT_LIMIT:
+            raise TemplateFails(f"it is longer than {OUTPUT_LIMIT} characters", part=self.name)
+
+    def _walk(self, context: MergeContext, buffer: StringIO) -> None:
         try:
             for node in self.bound.nodes:
                 node.render(context, buffer)
         except Exception as error:  # whatever a template does wrong, it is the template's fault
             raise TemplateFails(_reason(error), part=self.name, line=_line(error, self.source)) from error
-        if buffer.tell() > OUTPUT_LIMIT:
-            raise TemplateFails(f"it is longer than {OUTPUT_LIMIT} characters", part=self.name)
 
 
 def _compile(name: str, source: str, language: MergeLanguage) -> _Part:
@@ -179,7 +184,7 @@ def _compile(name: str, source: str, language: MergeLanguage) -> _Part:
         reading.read(bound.nodes, frozenset())
     except (LiquidError, RecursionError) as error:
         raise TemplateSyntax(_reason(error), part=name, line=_line(error, source)) from error
-    return _Part(name, source, bound, tuple(reading.tags), tuple(reading.undefaulted))
+    return _Part(name, source, bound, tuple(reading.tags), tuple(reading.undefaulted), straight(bound))
 
 
 def _reason(error: Exception) -> str:

@@ -180,8 +180,9 @@ def with_live_plans(snapshot: Snapshot, account_id: int, held: Sequence[Enrollme
         if key not in plans:
             sequence = found[subject.runs_sequence_id]
             rhythm = sequence.rhythm(subject.zone, subject.recipient_zone)
-            plans[key] = replace(plan, rhythm=rhythm, paused=sequence.paused_at is not None)
-        live.append(replace(enrollment, plan=plans[key]))
+            now = replace(plan, rhythm=rhythm, paused=sequence.paused_at is not None)
+            plans[key] = plan if now == plan else now
+        live.append(enrollment if plans[key] is plan else replace(enrollment, plan=plans[key]))
     return live
 
 
