@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import imaplib
 import socket
 import threading
 import time
@@ -10,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from imap_tools import FolderInfo
+from imap_tools import FolderInfo, MailBoxFolderManager
 
 from drumbeat.domain.errors import InboxUnreachable
 from drumbeat.mail.imap import Cursor, ImapServer, check_inbox, open_inbox, sent_folder
@@ -152,6 +153,21 @@ def test_a_copy_among_the_sent_is_found_by_its_id_and_reading_goes_on(server: Ru
         assert inbox.sent_among([ours, never]) == [ours]
         server.deliver(LETTER % b"received")
         assert [raw for _, raw in inbox.new_since(before, TODAY)] == [LETTER % b"received"]
+
+
+@pytest.mark.parametrize("odd", [imaplib.IMAP4.error("BAD what"), ValueError("a line"), KeyError("flags")])
+def test_a_server_that_answers_oddly_about_sent_mail_is_still_heard(
+    server: RunningServer, odd: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(*_: object) -> None:
+        raise odd
+
+    before = end_of(server)
+    monkeypatch.setattr(MailBoxFolderManager, "list", told)
+    with open_inbox(server.settings()) as inbox:
+        assert inbox.sent_among(["<1.aa@tea.example>"]) == []
+        server.deliver(LETTER % b"heard")
+        assert [raw for _, raw in inbox.new_since(before, TODAY)] == [LETTER % b"heard"]
 
 
 SENT_FOLDERS = [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,7 +51,28 @@ def test_mailgun_may_send_a_form_of_the_other_kind() -> None:
     body = b"body-mime=From%3A+ada%40example.com%0D%0A%0D%0AHi+%FF&timestamp=1&timestamp=2"
     kind = "application/x-www-form-urlencoded"
     assert received_message(Provider.MAILGUN, kind, body, kept) == b"From: ada@example.com\r\n\r\nHi \xff"
-    assert read_form(kind, body)["timestamp"] == b"1"
+    assert read_form(kind, body, "timestamp", "token") == {"timestamp": b"1"}
+
+
+FIELDS = [
+    ("application/x-www-form-urlencoded", b"a=%41%41&token=t"),
+    ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nAAAAAA\r\n--b--\r\n'),
+]
+
+
+@pytest.mark.parametrize(("kind", "body"), FIELDS)
+def test_a_field_that_is_longer_than_it_may_be_is_refused(kind: str, body: bytes) -> None:
+    assert read_form(kind, body, "a", longest=6)["a"] in (b"AA", b"AAAAAA")
+    with pytest.raises(ValueError, match="long"):
+        read_form(kind, body, "a", longest=5)
+
+
+@pytest.mark.parametrize("body", [b"a=" + b"%41" * 10_000_000, b"a&" * 16_000_000, b"\xff" * 32_000_000])
+def test_a_strangers_form_costs_little(body: bytes) -> None:
+    began = time.process_time()
+    with contextlib.suppress(ValueError):
+        assert read_form("application/x-www-form-urlencoded", body, "token", longest=200) == {}
+    assert time.process_time() - began < 2, "to decode all of it takes four seconds"
 
 
 EVENTS = {

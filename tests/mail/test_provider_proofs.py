@@ -114,6 +114,22 @@ def test_a_strangers_body_proves_nothing_however_it_is_built(provider: Provider,
     assert proven(provider, headers, body) is None
 
 
+STRANGE_FORMS = [
+    ("application/x-www-form-urlencoded", b"timestamp=1&token=2&signature=3"),
+    ("application/x-www-form-urlencoded", b"timestamp=%FF&token=%00&signature"),
+    ("application/x-www-form-urlencoded", b"token=" + b"t" * 10_000),
+    ("multipart/form-data", b"--b--"),
+    ("multipart/form-data; boundary=\xff", b"--\xff--\r\n"),
+    ("multipart/form-data; boundary=b", b"--b\r\n" * 1000),
+    ("form", b""),
+]
+
+
+@pytest.mark.parametrize(("kind", "body"), STRANGE_FORMS)
+def test_a_strangers_form_proves_nothing(kind: str, body: bytes) -> None:
+    assert proven(Provider.MAILGUN, {"content-type": kind}, body) is None
+
+
 @pytest.mark.parametrize("provider", [Provider.SENDGRID, Provider.RESEND])
 def test_another_body_under_the_same_signature_is_refused(provider: Provider) -> None:
     headers, _ = made(provider)

@@ -10,11 +10,12 @@ import pytest
 from drumbeat.domain.enrollment import FinishedReason, State
 from drumbeat.domain.errors import NoEligibleContacts, NotFound
 from drumbeat.domain.person import Person, PersonKind
+from drumbeat.operations import erasure
 from drumbeat.operations.dispatch import claim
 from drumbeat.operations.erasure import Erased, erase_address, erase_person
 from drumbeat.operations.inbound import read, take_in
 from drumbeat.operations.letters import read_frozen
-from drumbeat.operations.records import PersonFields, add_person
+from drumbeat.operations.records import PersonFields, add_person, delete_person
 from drumbeat.operations.verification import verify_account
 from drumbeat.store import unsubscribes
 from drumbeat.store.database import Database
@@ -141,6 +142,36 @@ def test_a_person_without_an_address_can_be_erased(office: Office) -> None:
     office.work()
     erased = erase_person(office.database, house.world.hash_key, 1, nobody.kind, nobody.id, actor_id=1)
     assert (erased, traces(office)) == (Erased(1, 1, 0), [])
+
+
+def test_what_was_written_to_somebody_deleted_before_is_erased_by_their_id(office: Office) -> None:
+    live_through_much(office)
+    house, key = office.house, office.house.world.hash_key
+    office.transact(lambda tx: delete_person(tx, house.account_id, PersonKind.CONTACT, 1))
+    assert any("deliveries" in trace for trace in traces(office))
+    assert erase_person(office.database, key, house.account_id, PersonKind.CONTACT, 1, actor_id=1) == Erased(0, 4, 0)
+    assert [trace for trace in traces(office) if not trace.startswith("rejected_rows")] == []
+
+
+def test_an_erasure_that_breaks_off_writes_to_nobody_and_is_ended_by_the_next(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live_through_much(office)
+
+    def killed(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as broken:
+        broken.setattr(erasure, "_blank", killed)
+        with pytest.raises(SystemExit):
+            erase(office)
+    sent = len(office.sink.letters)
+    with pytest.raises(NoEligibleContacts):
+        office.execute(office.house.sequence(letter(), name="Again"), EMAIL)
+    office.later(days=3)
+    assert len(office.sink.letters) == sent
+    assert erase(office) == Erased(0, 4, 0)
+    assert len(traces(office)) == 1
 
 
 def test_an_address_nobody_has_is_named(office: Office) -> None:

@@ -42,6 +42,7 @@ def take_told(request: AnyRequest, account: FromPath[str], mailbox: FromPath[str
     return _take(request, account, mailbox, bytes(body))
 
 
+# A handler of its own: the framework wraps one with two paths in a thread twice.
 @post(
     "/hooks/{account:str}/{mailbox:str}/mime",
     status_code=204,

@@ -90,7 +90,7 @@ class OpenInbox:
                     return []
                 self._session.folder.set(folder, readonly=True)
                 return [id for id in message_ids if self._session.uids(f'HEADER Message-ID "{id}"', charset=None)]
-            except ImapToolsError:  # it does not search, or does not let us in: that proves nothing
+            except _UNPROVEN:  # it does not list, search or let us in as others do: that proves nothing
                 return []
             finally:
                 self._session.folder.set("INBOX", readonly=True)
@@ -198,6 +198,7 @@ def check_inbox(server: ImapServer) -> str | None:
         return error.detail
 
 
+_UNPROVEN: Final = (ImapToolsError, imaplib.IMAP4.error, ValueError, KeyError)
 _USUAL_SENT: Final = ("sent", "sent items", "sent messages", "sent mail", "inbox.sent", "inbox/sent")
 
 

@@ -7,10 +7,10 @@ SES (receipt rules with an SNS action) and Resend (receiving). Who brings it is 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from io import BytesIO
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from multipart import MultipartError, MultipartParser, parse_options_header
@@ -20,23 +20,39 @@ from drumbeat.mail.session import Provider
 LARGEST_BROUGHT: Final = 32 * 1024 * 1024
 """Bytes of a webhook's body that may hold a message: what the largest of the providers lets through."""
 
+_MOST_FIELDS: Final = 200
+
 FetchRaw = Callable[[str], bytes]
 """Gets the raw message that a provider keeps under an id; OSError if it cannot be had now."""
 
 
-def read_form(content_type: str, body: bytes) -> dict[str, bytes]:
-    """The fields of a form's body, the first of each name; ValueError if it is none."""
+def read_form(content_type: str, body: bytes, *names: str, longest: int = LARGEST_BROUGHT) -> dict[str, bytes]:
+    """These fields of a form's body, the first of each name; ValueError if it is no form, or one is longer.
+
+    What is not asked for is not decoded: who sends it may be anybody.
+    """
     kind, options = parse_options_header(content_type)
     if kind == "application/x-www-form-urlencoded":
-        pairs = parse_qsl(body.decode("latin-1"), encoding="latin-1", max_num_fields=200)
-        return {name: value.encode("latin-1") for name, value in reversed(pairs)}
+        return _read_urlencoded(body, names, longest)
     if kind != "multipart/form-data" or not options.get("boundary"):
         raise ValueError("This is no form.")
     try:
-        parts = MultipartParser(BytesIO(body), options["boundary"], memory_limit=LARGEST_BROUGHT)
-        return {part.name: part.raw for part in reversed(list(parts)) if part.name}
+        parts = list(MultipartParser(BytesIO(body), options["boundary"], memory_limit=LARGEST_BROUGHT))
     except MultipartError as error:
         raise ValueError("The form is broken.") from error
+    found = {part.name: part for part in reversed(parts) if part.name in names}
+    if any(part.size > longest for part in found.values()):
+        raise ValueError("A field is too long.")
+    return {name: part.raw for name, part in found.items()}
+
+
+def _read_urlencoded(body: bytes, names: Collection[str], longest: int) -> dict[str, bytes]:
+    pairs = [pair.partition(b"=") for pair in body.split(b"&", _MOST_FIELDS)]
+    found = {name.decode("latin-1"): value for name, _, value in reversed(pairs)}
+    wanted = {name: found[name] for name in names if name in found}
+    if len(pairs) > _MOST_FIELDS or any(len(value) > longest for value in wanted.values()):
+        raise ValueError("The form is too long.")
+    return {name: unquote_to_bytes(value.replace(b"+", b" ")) for name, value in wanted.items()}
 
 
 def received_message(provider: Provider, content_type: str, body: bytes, fetch: FetchRaw) -> bytes | None:
@@ -46,7 +62,7 @@ def received_message(provider: Provider, content_type: str, body: bytes, fetch: 
     """
     if provider in (Provider.MAILGUN, Provider.SENDGRID):
         is_form = parse_options_header(content_type)[0] != "application/json"
-        return _in_form(provider, read_form(content_type, body)) if is_form else None
+        return _in_form(provider, content_type, body) if is_form else None
     try:
         said = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -61,8 +77,9 @@ _FORM_FIXES: Final = {
 }
 
 
-def _in_form(provider: Provider, fields: Mapping[str, bytes]) -> bytes:
-    raw = fields.get(_FORM_FIELDS[provider])
+def _in_form(provider: Provider, content_type: str, body: bytes) -> bytes:
+    name = _FORM_FIELDS[provider]
+    raw = read_form(content_type, body, name).get(name)
     if not raw:
         raise ValueError(f"The message is not in it. {_FORM_FIXES[provider]}")
     return raw

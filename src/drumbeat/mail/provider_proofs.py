@@ -101,7 +101,8 @@ def _mailgun(secret: str, headers: Mapping[str, str], body: bytes, now: datetime
     """Events are JSON and carry the proof within, received messages are forms and carry it as fields."""
     kind = headers.get("content-type", "")
     if "form" in kind:
-        given = {name: value.decode() for name, value in read_form(kind, body).items() if name in _MAILGUNS_PROOF}
+        fields = read_form(kind, body, "timestamp", "token", "signature", longest=_LONGEST_ID)
+        given = {name: value.decode() for name, value in fields.items()}
     else:
         given = msgspec.json.decode(body)["signature"]
     timestamp, token = str(given["timestamp"]), str(given["token"])
@@ -110,9 +111,6 @@ def _mailgun(secret: str, headers: Mapping[str, str], body: bytes, now: datetime
         _TOLD_AGAIN, timestamp, now
     )
     return token[:_LONGEST_ID] if is_it else None
-
-
-_MAILGUNS_PROOF: Final = frozenset({"timestamp", "token", "signature"})
 
 
 def _sendgrid(secret: str, headers: Mapping[str, str], body: bytes, now: datetime, fetch: Fetch) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from drumbeat.domain.errors import NotFound
-from drumbeat.domain.person import Person, PersonKind, address_hash
+from drumbeat.domain.person import PersonKind, address_hash
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.operations.letters import Frozen, encode_frozen, read_frozen
 from drumbeat.operations.records import delete_person
@@ -17,7 +17,8 @@ from drumbeat.store.database import Database
 from drumbeat.store.transaction import Tx
 
 _AT_ONCE = 200
-_NOBODY = (PersonKind.LEAD, 0)
+Key = tuple[PersonKind, int]
+_NOBODY: Key = (PersonKind.LEAD, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def erase_address(database: Database, hash_key: bytes, account_id: int, email: s
 
     Again changes nothing more. Raises NotFound if the account knows nothing of the address.
     """
-    erased = _erase(database, hash_key, account_id, [], email, actor_id)
+    erased = _erase(database, hash_key, account_id, None, email, actor_id)
     if not erased.people and not erased.enrollments:
         raise NotFound(f"Nobody has the address {email}, and nothing was written to it.")
     return erased
@@ -43,41 +44,46 @@ def erase_address(database: Database, hash_key: bytes, account_id: int, email: s
 def erase_person(
     database: Database, hash_key: bytes, account_id: int, kind: PersonKind, id: int, *, actor_id: int | None
 ) -> Erased:
-    """Erase one person, and everything else about their address if they have one."""
+    """Erase one person, and everything else about their address if they have one; also one who was deleted before."""
     with database.read() as snapshot:
-        person = people.get(snapshot, account_id, kind, id)
-    return _erase(database, hash_key, account_id, [person], person.email, actor_id)
+        person = people.find(snapshot, account_id, kind, id)
+    email = None if person is None else person.email
+    erased = _erase(database, hash_key, account_id, (kind, id), email, actor_id)
+    if not erased.people and not erased.enrollments:
+        raise NotFound(f"There is no {kind} {id}, and nothing was written to one.")
+    return erased
 
 
 def _erase(
-    database: Database, hash_key: bytes, account_id: int, named: list[Person], email: str | None, actor_id: int | None
+    database: Database, hash_key: bytes, account_id: int, named: Key | None, email: str | None, actor_id: int | None
 ) -> Erased:
     hashed = None if email is None else address_hash(hash_key, account_id, email)
-    gone = []
-    for person in [*named, *_people_with(database, account_id, hashed)]:
-        key = person.kind, person.id
-        if key not in gone:
-            database.transact(lambda tx, key=key: delete_person(tx, account_id, *key, actor_id))  # type: ignore[misc]
-            gone.append(key)
+    with database.read() as snapshot:
+        found = [] if hashed is None else [(p.kind, p.id) for p in people.list_by_address(snapshot, account_id, hashed)]
+        if named is not None and named not in found and people.find(snapshot, account_id, *named) is not None:
+            found.append(named)
+    for key in found:
+        database.transact(lambda tx, key=key: _remove(tx, account_id, key, actor_id))  # type: ignore[misc]
     ids: set[int] = set()
-    for key in gone or [_NOBODY]:
+    for key in {*found, named or _NOBODY}:
         ids |= _blank_enrollments(database, account_id, hashed, key)
-    if email is not None and hashed is not None and (gone or ids):
+    if email is not None and hashed is not None and (found or ids):
         database.transact(lambda tx: _close(tx, account_id, hashed, email, actor_id))
     with database.read() as snapshot:
-        return Erased(len(gone), len(ids), erasure.letters_out(snapshot, account_id, sorted(ids)))
+        return Erased(len(found), len(ids), erasure.letters_out(snapshot, account_id, sorted(ids)))
 
 
-def _people_with(database: Database, account_id: int, hashed: str | None) -> list[Person]:
-    if hashed is None:
-        return []
-    with database.read() as snapshot:
-        return people.list_by_address(snapshot, account_id, hashed)
+def _remove(tx: Tx, account_id: int, key: Key, actor_id: int | None) -> None:
+    """Delete a person and suppress the address at once: an erasure that breaks off leaves nobody to write to."""
+    person = people.find(tx, account_id, *key)
+    if person is None:
+        return
+    delete_person(tx, account_id, *key, actor_id)
+    if person.address_hash is not None:
+        suppress(tx, account_id, person.address_hash, Suppression.SUPPRESSED, evidence="erased", actor_id=actor_id)
 
 
-def _blank_enrollments(
-    database: Database, account_id: int, hashed: str | None, person: tuple[PersonKind, int]
-) -> set[int]:
+def _blank_enrollments(database: Database, account_id: int, hashed: str | None, person: Key) -> set[int]:
     blanked: set[int] = set()
     while True:
         after = max(blanked, default=0)

@@ -307,7 +307,7 @@ _AROUND = """
     JOIN users u ON u.account_id = e.account_id AND u.id = e.actor_id
     LEFT JOIN due d ON d.account_id = e.account_id AND d.enrollment_id = e.id
 """
-_OWN_COLUMNS = 33
+_OWN_COLUMNS = 33  # those of the enrollment; the run's stand behind them
 _GET = Statement(f"""
     SELECT {_COLUMNS}, {sequences.RUN_COLUMNS} FROM enrollments e {_AROUND}
     JOIN versions run ON run.account_id = e.account_id AND run.sequence_id = e.runs_sequence_id
