@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import imaplib
 import re
+import select
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -97,11 +98,14 @@ class OpenInbox:
 
     def wait(self, seconds: float, ending: Callable[[], bool]) -> bool:
         """Wait until something arrives, for so long at most; True if `ending` said so before."""
-        with _named(InboxStage.READ), self._session.idle as idle:
+        arrival = select.poll()
+        arrival.register(self._session.client.sock, select.POLLIN)
+        # Read when the waiting ends: the library's own look reads at once, and loses a line that comes in two packets.
+        with _named(InboxStage.READ), self._session.idle:
             while seconds > 0:
                 if ending():
                     return True
-                if idle.poll(min(seconds, _LOOK_UP)):
+                if arrival.poll(min(seconds, _LOOK_UP) * 1000):
                     break
                 seconds -= _LOOK_UP
         return False
