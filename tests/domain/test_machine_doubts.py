@@ -156,6 +156,15 @@ def test_evidence_or_the_accounts_setting_settles_a_doubt_without_a_name(name: s
     assert decision.facts[0].cause == {"position": 0}
 
 
+def test_a_letter_that_left_long_ago_counts_from_then() -> None:
+    decision = decide(SITUATIONS["doubt blocked"], CountedAsSent(USER_ID, NOON + HOUR), NOON + 9 * DAY)
+    assert decision.effects == (RecordAction(0, NOON + HOUR, None),)
+    advanced = decision.enrollment
+    assert advanced.anchor_at == NOON + HOUR
+    assert advanced.ready_at == advanced.plan.ready_at(1, NOON + HOUR)
+    assert advanced.updated_at == NOON + 9 * DAY
+
+
 @pytest.mark.parametrize("name", ["letter in doubt", "doubt blocked"])
 def test_sending_again_is_a_named_users_and_queues_the_same_letter(name: str) -> None:
     decision = decide(SITUATIONS[name], SentAgain(USER_ID), NOON + HOUR)

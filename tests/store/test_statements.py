@@ -45,6 +45,7 @@ ACROSS_ACCOUNTS = {
     "mailboxes._ANY_REAL",
     "mailboxes._TO_TEST",
     "notices._FIND_DUE",
+    "quarantine._COUNT_LOST",
     "replans._NEXT",
     "turns._BLOCKED",
 }
@@ -53,6 +54,7 @@ SMALL = {"accounts", "credentials", "calendars", "lanes", "mailboxes", "replans"
 SMALL |= {"inboxes", "sequence_counts", "outbox"}
 # What looks at more than it names, each with the reason why that is little or wanted.
 MAY_WALK = {
+    "accounts._SKIP_IDS": "a counter for each noun",
     "accounts._ADD_ACCOUNT": "looks for rows that refer to the new account; there are none",
     "deliveries._EXPIRED": "open letters only, by their own partial index",
     "deliveries._UNKNOWN": "doubts only, by their own partial index",
@@ -65,6 +67,7 @@ MAY_WALK = {
     "figures._NOTICES": "letters to users that wait",
     "figures._OPEN": "open letters only, by their own partial index",
     "figures._UNKNOWN": "doubts only, by their own partial index",
+    "quarantine._COUNT_LOST": "an operator's question, once after a restore",
     "overview._BY_REASON": "blocked enrollments only, by their own partial index",
     "overview._BY_SEQUENCE": "the operator's view of the sequences",
     "overview._UNKNOWN": "doubts only, by their own partial index",

@@ -23,7 +23,7 @@ from drumbeat.operations.holds import examine_sender
 from drumbeat.operations.inboxes import trouble_of_inbox
 from drumbeat.operations.mailboxes import server_of
 from drumbeat.settings import Settings
-from drumbeat.store import accounts, inboxes, installation, mailboxes, migrate
+from drumbeat.store import accounts, inboxes, installation, mailboxes, migrate, quarantine
 from drumbeat.store.database import Database
 from drumbeat.store.inboxes import Inbox
 from drumbeat.store.installation import Vault
@@ -129,6 +129,7 @@ def _examine_database(settings: Settings, trouble_of_mailbox: Sending, trouble_o
     database = Database(settings.database_url, test_clock=settings.test_clock)
     try:
         yield _promises(settings, database)
+        yield _quarantine(database)
         yield from _examine_keys(settings, database, trouble_of_mailbox, trouble_of_inbox)
     finally:
         database.close()
@@ -143,6 +144,14 @@ def _promises(settings: Settings, database: Database) -> Finding:
         fix = "Make room on its disk, and let Drumbeat's user write there."
         return Finding("database promises", in_one_line(error), fix)
     return Finding(f"database promises ({', '.join(told)})")
+
+
+def _quarantine(database: Database) -> Finding:
+    with database.read() as snapshot:
+        found = quarantine.find(snapshot)
+    if found is None:
+        return Finding("no quarantine")
+    return Finding("quarantine", f"Nothing is sent: {found.cause}", "Run `drumbeat reconcile`.")
 
 
 def _examine_keys(

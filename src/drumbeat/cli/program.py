@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 import drumbeat
 from drumbeat.cli import (
     accounts,
+    backups,
     clocks,
     doctor,
     erasing,
@@ -65,6 +66,7 @@ imports.register(app)
 status.register(app)
 doctor.register(app)
 verification.register(app)
+backups.register(app)
 erasing.register(app)
 sealing.register(app)
 app.add_typer(accounts.app, name="account")

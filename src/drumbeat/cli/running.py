@@ -26,6 +26,7 @@ from drumbeat.operations.first_run import FirstRun, Secrets, is_empty, make_samp
 from drumbeat.operations.mailboxes import move_catchers
 from drumbeat.settings import Settings
 from drumbeat.store import migrate as migrations
+from drumbeat.store import quarantine
 from drumbeat.store.transaction import Tx
 from drumbeat.wiring import World, make_folder
 from drumbeat.worker import GRACE, Worker
@@ -48,7 +49,7 @@ def serve() -> None:
     settings = _listening(current_settings())
     start_logging(settings.log_level)
     with ExitStack() as stack:
-        stack.enter_context(_alone_with_file(settings))
+        stack.enter_context(alone_with_file(settings))
         world = stack.enter_context(opened(settings, create=True))
         catcher = stack.enter_context(Catcher(now=lambda: _now(world)))
         world = replace(world, settings=settings.mail_to(f"smtp://{HOST}:{catcher.port}"))
@@ -57,6 +58,7 @@ def serve() -> None:
         runner = Runner(world)
 
         def on_start() -> None:
+            _tell_quarantine(world)
             if settings.worker:
                 runner.start()
             _greet(world, made, catches=catches)
@@ -71,8 +73,8 @@ def _listening(settings: Settings) -> Settings:
 
 
 @contextmanager
-def _alone_with_file(settings: Settings) -> Iterator[None]:
-    """Hold the SQLite file's folder: a second process would move the catcher away from under the first."""
+def alone_with_file(settings: Settings) -> Iterator[None]:
+    """Hold a SQLite file's folder: a second process would move the catcher away from under the first."""
     if not settings.database_url.startswith("sqlite"):
         yield
         return
@@ -120,6 +122,13 @@ def _first_run(world: World, catcher_port: int) -> FirstRun | None:
     except BaseException:
         forget_first_run(world.settings)
         raise
+
+
+def _tell_quarantine(world: World) -> None:
+    with world.database.read() as snapshot:
+        found = quarantine.find(snapshot)
+    if found is not None:
+        _log.warning("nothing is sent", cause=found.cause, since=found.since.isoformat(), fix="drumbeat reconcile")
 
 
 def _greet(world: World, made: FirstRun | None, *, catches: bool) -> None:
@@ -173,6 +182,7 @@ def work() -> None:
         signal.signal(name, lambda *_: stop.set())
     with opened(settings) as world:
         say("The worker runs; it stops on SIGTERM.")
+        _tell_quarantine(world)
         keep_working(world, stop)
 
 

@@ -22,7 +22,7 @@ from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.timeline import Hold, Lifter, Stage
 from drumbeat.operations.doubts import count_as_not_sent, count_as_sent, send_again, sha256_rewritten
 from drumbeat.operations.status import AccountStatus, Explained, account_status, explained
-from drumbeat.store import accounts, deliveries
+from drumbeat.store import accounts, deliveries, quarantine
 from drumbeat.store.transaction import Snapshot, Tx
 
 unknown_app = typer.Typer(no_args_is_help=True, help="Letters of which nobody knows whether they arrived.")
@@ -31,6 +31,7 @@ _WHO = {
     Lifter.USER: "a user",
     Lifter.ADMIN: "an admin",
     Lifter.SERVER: "the mail server, by answering",
+    Lifter.OPERATOR: "whoever runs Drumbeat",
 }
 EnrollmentId = Annotated[int, typer.Argument(metavar="ENROLLMENT", min=1, max=LARGEST_ID)]
 
@@ -52,6 +53,9 @@ def status(
             return
         shown_ids = _accounts(snapshot, account)
         say(f"It is {shown(snapshot.now)}.")
+        standstill = quarantine.find(snapshot)
+        if standstill is not None:
+            say(f"{standstill.sentence} It stands since {shown(standstill.since)}.")
         for each in shown_ids:
             _show_account(account_status(snapshot, each))
 

@@ -45,6 +45,10 @@ TRANSITIONS: Final[Mapping[DeliveryStatus, frozenset[DeliveryStatus]]] = Mapping
 )
 
 
+EVIDENCE_AWAITED: Final = timedelta(minutes=10)
+"""How long a doubt waits for evidence before a person is asked."""
+
+
 def may_become(status: DeliveryStatus, following: DeliveryStatus) -> bool:
     """Whether a delivery in `status` may go to `following`; staying is no transition."""
     return following in TRANSITIONS[status]

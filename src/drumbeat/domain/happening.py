@@ -70,6 +70,7 @@ class CountedAsSent:
     """The doubt is settled as sent, by a person, by evidence, or by the account's setting (actor None)."""
 
     actor_id: int | None = None
+    left_at: datetime | None = None  # where that was not just before
 
 
 @dataclass(frozen=True, slots=True)

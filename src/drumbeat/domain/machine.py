@@ -191,7 +191,7 @@ def _counted_as_sent(enrollment: Enrollment, event: CountedAsSent, now: datetime
     if not enrollment.in_doubt:
         return Decision(enrollment)
     fact = fact_of(enrollment, Fact.LETTER_COUNTED_AS_SENT, actor_id=event.actor_id)
-    return complete(enrollment, now, fact)
+    return complete(enrollment, now, fact, done_at=event.left_at)
 
 
 def _counted_as_not_sent(enrollment: Enrollment, event: CountedAsNotSent, now: datetime) -> Decision:

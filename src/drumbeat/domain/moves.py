@@ -28,22 +28,23 @@ def has_open_task(enrollment: Enrollment, task_id: int) -> bool:
     return enrollment.is_ongoing and open_task and enrollment.task_id == task_id
 
 
-def complete(enrollment: Enrollment, now: datetime, fact: Event) -> Decision:
-    """The current step is done: the next one waits, or the enrollment has finished."""
-    record = RecordAction(enrollment.position, now, enrollment.task_id)
+def complete(enrollment: Enrollment, now: datetime, fact: Event, *, done_at: datetime | None = None) -> Decision:
+    """The current step was done, now if not at `done_at`: the next one waits, or the enrollment has finished."""
+    done_at = done_at or now
+    record = RecordAction(enrollment.position, done_at, enrollment.task_id)
     if enrollment.state is State.FINISHED:
         return Decision(_completed_late(enrollment, now), (record,), (fact,))
     position = enrollment.position + 1
     if position == len(enrollment.plan.steps):
         return _complete_last(enrollment, now, record, fact)
-    ready_at = enrollment.plan.ready_at(position, now)
+    ready_at = enrollment.plan.ready_at(position, done_at)
     advanced = changed(
         enrollment,
         now,
         state=State.ACTIVE,
         position=position,
         status=ActionStatus.SCHEDULED,
-        anchor_at=now,
+        anchor_at=done_at,
         ready_at=ready_at,
         due_at=None if enrollment.plan.paused else enrollment.plan.slot(position, ready_at),
         failure_reason=None,

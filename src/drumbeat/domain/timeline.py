@@ -92,9 +92,23 @@ def is_overdue(enrollment: Enrollment, now: datetime, task_due_at: datetime | No
     return task_due_at is not None and task_due_at < now
 
 
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Why nothing is sent by the whole installation: what left since then may be missing in its database."""
+
+    since: datetime
+    cause: str
+
+    @property
+    def sentence(self) -> str:
+        """What stands still, why, and who ends it."""
+        return f"Nothing is sent: {self.cause} An operator ends that with `drumbeat reconcile`."
+
+
 class Binding(StrEnum):
     """What holds an enrollment."""
 
+    QUARANTINE = "quarantine"
     DELAY = "delay"
     WINDOW = "window"
     RETRY = "retry"
@@ -124,6 +138,7 @@ class Lifter(StrEnum):
     USER = "user"
     ADMIN = "admin"
     SERVER = "server"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +169,7 @@ class Circumstances:
     away_until: datetime | None = None
     allowance: Allowance | None = None
     has_footer: bool = False  # the sequence's letters are commercial: they say how to get no more
+    quarantine: Quarantine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +290,9 @@ def explain(enrollment: Enrollment, around: Circumstances, now: datetime) -> Hol
         return stopped
     if enrollment.due_at > now:
         return _explain_waiting(enrollment, around, enrollment.due_at)
+    if around.quarantine is not None:
+        sentence = around.quarantine.sentence
+        return Hold(Binding.QUARANTINE, around.quarantine.since, None, Lifter.OPERATOR, sentence)
     return hold_on_letter(enrollment, around, now) if enrollment.step.is_letter else None
 
 

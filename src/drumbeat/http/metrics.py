@@ -56,6 +56,8 @@ class _Standing(Collector):
         yield _labelled("drumbeat_mailboxes", "Mailboxes: on, off, held or waiting.", "state", found.mailboxes)
         yield _labelled("drumbeat_inboxes", "Inboxes: heard, or in trouble.", "state", found.inboxes)
         yield _counted("drumbeat_facts", "What happened to enrollments, as counted for reports.", found.happened)
+        meaning = "Whether nothing is sent until `drumbeat reconcile`."
+        yield GaugeMetricFamily("drumbeat_quarantined", meaning, float(found.is_quarantined))
         yield GaugeMetricFamily("drumbeat_uncounted", "Batches of facts that are not counted yet.", found.untold)
         yield GaugeMetricFamily("drumbeat_imports", "Files that are being taken in.", found.imports)
         yield GaugeMetricFamily("drumbeat_notices", "Letters to users that wait.", found.notices)

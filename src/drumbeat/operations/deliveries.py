@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from drumbeat.domain.delivery import (
+    EVIDENCE_AWAITED,
     DeliveryStatus,
     FailureReason,
     Kind,
@@ -40,7 +40,6 @@ from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.stamps import from_stamp
 from drumbeat.store.transaction import Tx
 
-EVIDENCE_AWAITED = timedelta(minutes=10)
 NOT_SENT = "not sent:"
 _REPEATED = 2  # pauses in a row after which a server that asks to slow down has its way
 _HOLDS_MAILBOX = frozenset({FailureReason.AUTH, FailureReason.SENDOUT_LIMITED})

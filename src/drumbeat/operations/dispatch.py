@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from drumbeat.domain.account import User
-from drumbeat.domain.delivery import DeliveryStatus, FailureReason
+from drumbeat.domain.delivery import EVIDENCE_AWAITED, DeliveryStatus, FailureReason
 from drumbeat.domain.enrollment import Enrollment, FinishedReason
 from drumbeat.domain.errors import Unavailable, Unsendable
 from drumbeat.domain.happening import (
     Away,
     CannotSend,
     Deferred,
+    Doubted,
     FinishRequested,
     Frozen,
+    PointOfNoReturnPassed,
     Postponed,
     SendLetter,
     StepDue,
@@ -46,6 +49,7 @@ from drumbeat.store.transaction import BrokenRule, Tx
 LEASE = timedelta(seconds=30)
 POISONED_WAITS = timedelta(hours=1)
 _NOT_OUT = frozenset({DeliveryStatus.QUEUED, DeliveryStatus.CLAIMED})
+LOST = "It came due before this database was restored or fell back: whether it left then is not known."
 ADDRESS_TAKEN = "Another enrollment of this sequence runs for the same e-mail address."
 _log = structlog.get_logger()
 
@@ -166,6 +170,10 @@ def _follow(batch: Round, identity: Identity, enrollment: Enrollment, each: Due,
 
 def _send(batch: Round, identity: Identity, enrollment: Enrollment, each: Due, person: Person) -> None:
     user, now = batch.users[enrollment.subject.actor_id], batch.tx.now
+    if batch.mailbox is not None and _may_have_left(batch, each):
+        batch.lost[enrollment.id] = each.due_at
+        _try_to_take(batch, identity, enrollment, each, person)
+        return
     hold = hold_on_letter(enrollment, _around(batch, enrollment, user), now)
     if hold is not None:
         _hold(batch, enrollment, each, hold)
@@ -177,11 +185,16 @@ def _send(batch: Round, identity: Identity, enrollment: Enrollment, each: Due, p
         change = Change(decision, enrollment.revision, each.attempt, each.first_tried_at, came_due_at=came_due_at)
         batch.changes.append(change)
         return
-    try:
-        _take(batch, identity, enrollment, each, person)
-    except Unsendable as error:
-        event = CannotSend(FailureReason.UNKNOWN, f"The mailbox's address: {error.detail}")
-        batch.changes.append(Change(decide(enrollment, event, now), enrollment.revision))
+    _try_to_take(batch, identity, enrollment, each, person)
+
+
+def _may_have_left(batch: Round, each: Due) -> bool:
+    """Whether the letter was due in a time that a restore lost, and nothing was found out about it since."""
+    until = batch.lost_until
+    if until is None or each.due_at >= until:
+        return False
+    found_out = [d.settled_at for d in batch.earlier.get(each.enrollment_id, []) if d.settled_at is not None]
+    return max(found_out, default=each.due_at) < until
 
 
 def _turn(batch: Round, enrollment: Enrollment, each: Due) -> datetime | None:
@@ -261,6 +274,14 @@ def _lane(batch: Round) -> int:
     return lanes.NO_MAILBOX if batch.mailbox is None else batch.mailbox.id
 
 
+def _try_to_take(batch: Round, identity: Identity, enrollment: Enrollment, each: Due, person: Person) -> None:
+    try:
+        _take(batch, identity, enrollment, each, person)
+    except Unsendable as error:
+        event = CannotSend(FailureReason.UNKNOWN, f"The mailbox's address: {error.detail}")
+        batch.changes.append(Change(decide(enrollment, event, batch.tx.now), enrollment.revision))
+
+
 def _take(batch: Round, identity: Identity, enrollment: Enrollment, each: Due, person: Person) -> None:
     assert batch.mailbox is not None
     assert person.address_hash is not None
@@ -318,7 +339,24 @@ def _write(batch: Round) -> list[ClaimedLetter]:
             _letter(batch, by_key[queued.key], each, e, read_frozen(queued.frozen))
             for queued, each, e in batch.requeued
         ]
-    return letters
+    if batch.lost and batch.mailbox is not None:
+        _doubt(batch, batch.mailbox, [letter for letter in letters if letter.enrollment.id in batch.lost])
+    return [letter for letter in letters if letter.enrollment.id not in batch.lost]
+
+
+def _doubt(batch: Round, mailbox: StoredMailbox, lost: Sequence[ClaimedLetter]) -> None:
+    """Letters that may have left in a time of which the database knows nothing are in doubt from the start."""
+    tx, account_id = batch.tx, batch.account.id
+    look_at, keys = tx.now + EVIDENCE_AWAITED, [letter.delivery.key for letter in lost]
+    deliveries.presume_out(tx, account_id, [(*key, batch.lost[key[0]]) for key in keys], batch.token, look_at)
+    settled = [Settled(key, DeliveryStatus.UNKNOWN, LOST, look_at) for key in keys]
+    deliveries.settle(tx, account_id, settled, batch.token)
+    enrollments.bind(tx, account_id, mailbox.id, [letter.enrollment.id for letter in lost])
+    changes = []
+    for waiting in (batch.locked[letter.enrollment.id] for letter in lost):
+        out = decide(waiting, PointOfNoReturnPassed(), tx.now).enrollment
+        changes.append(Change(decide(out, Doubted(LOST), tx.now), waiting.revision))
+    store(tx, account_id, changes)
 
 
 def _settle_rest(batch: Round) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from drumbeat.domain.account import Account
 from drumbeat.domain.limits import Allowance, Diary, month_of
-from drumbeat.store import accounts, due, lanes, mailboxes, turns
+from drumbeat.store import accounts, due, lanes, mailboxes, quarantine, turns
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.transaction import Snapshot, Tx
 
@@ -32,7 +32,9 @@ def close_diary(tx: Tx, account_id: int, mailbox_id: int, diary: Diary | None) -
 
 def give_anew_if_missed(tx: Tx, mailbox: StoredMailbox) -> bool:
     """After an outage give the turns anew, oldest first, so that nobody catches up in a burst; False if none passed."""
-    is_missed = due.missed_turn(tx, mailbox.account_id, mailbox.id, tx.now - MISSED_AFTER)
+    # Turns of a time that a restore lost are not missed: whether they were taken is not known.
+    since, until = quarantine.lost_until(tx), tx.now - MISSED_AFTER
+    is_missed = due.missed_turn(tx, mailbox.account_id, mailbox.id, since, until)
     if is_missed:
         give_anew(tx, mailbox.account_id, mailbox.id)
     return is_missed

@@ -14,7 +14,17 @@ from drumbeat.domain.sequence import Sequence as SequenceSettings
 from drumbeat.operations.changes import Change
 from drumbeat.operations.letters import Frozen as FrozenLetter
 from drumbeat.operations.pacing import allowance_of, open_diary
-from drumbeat.store import accounts, deliveries, enrollments, inboxes, people, received, sequences, unsubscribes
+from drumbeat.store import (
+    accounts,
+    deliveries,
+    enrollments,
+    inboxes,
+    people,
+    quarantine,
+    received,
+    sequences,
+    unsubscribes,
+)
 from drumbeat.store.deliveries import Delivery, Settled
 from drumbeat.store.due import Due, Waiting
 from drumbeat.store.mailboxes import StoredMailbox
@@ -42,6 +52,8 @@ class Round:
     hears: bool
     diary: Diary | None
     allowance: Allowance | None
+    lost_until: datetime | None
+    lost: dict[int, datetime] = field(default_factory=dict)
     turns: dict[int, datetime] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     replanned: list[Waiting] = field(default_factory=list)
@@ -80,6 +92,7 @@ def gather(tx: Tx, account_id: int, mailbox: StoredMailbox | None, token: str, l
         hears=mailbox is not None and inboxes.find(tx, account_id, mailbox.id) is not None,
         diary=None if mailbox is None else open_diary(tx, mailbox, account),
         allowance=allowance_of(tx, account),
+        lost_until=quarantine.lost_until(tx),
     )
 
 

@@ -13,7 +13,7 @@ import msgspec
 from drumbeat.domain.account import Account
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.sequence import SequenceStatus
-from drumbeat.domain.timeline import Hold
+from drumbeat.domain.timeline import Hold, Quarantine
 from drumbeat.operations.views import EnrollmentView, view, why
 from drumbeat.store import (
     accounts,
@@ -24,6 +24,7 @@ from drumbeat.store import (
     mailboxes,
     overview,
     people,
+    quarantine,
     received,
     sequences,
 )
@@ -86,6 +87,7 @@ class AccountStatus:
     """An account at a glance."""
 
     account: Account
+    quarantine: Quarantine | None
     lanes: tuple[LaneStatus, ...]
     blocked: tuple[BlockedStatus, ...]
     unknown: int
@@ -98,6 +100,7 @@ def account_status(snapshot: Snapshot, account_id: int) -> AccountStatus:
     held = [m for m in mailboxes.list_all(snapshot, account_id) if m.held_until or m.hold_reason]
     return AccountStatus(
         account=accounts.get_account(snapshot, account_id),
+        quarantine=quarantine.find(snapshot),
         lanes=_lanes(snapshot, account_id),
         blocked=_blocked(snapshot, account_id),
         unknown=overview.count_unknown(snapshot, account_id),

@@ -12,7 +12,7 @@ from drumbeat.domain.task import Task
 from drumbeat.domain.timeline import Circumstances, Hold, Stage, explain, timeline
 from drumbeat.operations.dispatch import state_of
 from drumbeat.operations.pacing import allowance_of
-from drumbeat.store import accounts, actions, mailboxes, received, sequences, tasks, unsubscribes
+from drumbeat.store import accounts, actions, mailboxes, quarantine, received, sequences, tasks, unsubscribes
 from drumbeat.store.transaction import Snapshot
 
 
@@ -68,6 +68,7 @@ def why(snapshot: Snapshot, account_id: int, enrollment: Enrollment) -> Hold | N
         away_until=away[address].until if address in away else None,
         allowance=allowance_of(snapshot, account),
         has_footer=sequence.unsubscribing.enabled,
+        quarantine=quarantine.find(snapshot),
     )
     return explain(enrollment, around, snapshot.now)
 

@@ -31,6 +31,12 @@ def start_ids_at(tx: Tx, account_id: int, noun: str, first: int) -> None:
     tx.run(_RAISE_IDS, account_id=account_id, noun=noun, next=first)
 
 
+def skip_ids(tx: Tx, account_id: int, skipped: int) -> None:
+    """Leave so many ids of every noun out."""
+    tx.run(_SKIP_IDS, account_id=account_id, skipped=skipped)
+
+
+_SKIP_IDS = Statement("UPDATE id_counters SET next = next + :skipped WHERE account_id = :account_id")
 _LOCK_IDS = Statement("""
     INSERT INTO id_counters (account_id, noun, next) VALUES (:account_id, :noun, 1)
     ON CONFLICT (account_id, noun) DO UPDATE SET next = id_counters.next

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from drumbeat.domain.delivery import DeliveryStatus
+from drumbeat.store.quarantine import IS_QUARANTINED
 from drumbeat.store.stamps import from_stamp, instant_or_none, stamp_or_none, to_stamp
 from drumbeat.store.statement import Insertion, Record, Statement
 from drumbeat.store.transaction import Snapshot, Tx
@@ -138,6 +139,15 @@ def settle_own_doubts(tx: Tx, account_id: int, settled: Sequence[Settled], token
     return _settled(tx, _SETTLE_OWN_DOUBTS, account_id, settled, token=token)
 
 
+def presume_out(
+    tx: Tx, account_id: int, lost: Sequence[tuple[int, int, int, datetime]], token: str, lease_until: datetime
+) -> None:
+    """Let claimed letters (enrollment, position, attempt, due at) count as out since they were due: they may have left
+    then, without a trace here."""
+    rows = [(*key, to_stamp(due_at)) for *key, due_at in lost]
+    tx.run(_PRESUME_OUT, account_id=account_id, lost=rows, token=token, lease_until=to_stamp(lease_until))
+
+
 def discard(tx: Tx, account_id: int, settled: Sequence[Settled]) -> frozenset[Key]:
     """Close letters, queued or left behind, that will not be sent as they were frozen."""
     return _settled(tx, _DISCARD, account_id, settled)
@@ -189,7 +199,7 @@ def list_unknown(snapshot: Snapshot, account_id: int) -> list[Delivery]:
 def list_unknown_of_mailbox(
     snapshot: Snapshot, account_id: int, mailbox_id: int, since: datetime, limit: int
 ) -> list[Delivery]:
-    """The doubts of a mailbox's letters that left since then, latest first."""
+    """A mailbox's letters that are in doubt since then or later, latest first."""
     rows = snapshot.all(
         _UNKNOWN_OF_MAILBOX, account_id=account_id, mailbox_id=mailbox_id, since=to_stamp(since), limit=limit
     )
@@ -311,6 +321,7 @@ _PASS = Statement(f"""
             WHERE m.account_id = :account_id AND m.id = :mailbox_id AND m.status = 'active'
                 AND m.held_since IS NULL)
         AND EXISTS (SELECT 1 FROM accounts a WHERE a.id = :account_id AND a.sequences_enabled)
+        AND NOT {IS_QUARANTINED}
     RETURNING enrollments.id
 """)
 _TRANSMIT = Statement(f"""
@@ -333,6 +344,11 @@ _SETTLE = Statement(
 _SETTLE_OWN_DOUBTS = Statement(_SETTLE_TEXT % "deliveries.status = 'unknown' AND deliveries.lease_token = :token")
 _SETTLE_DOUBTS = Statement(_SETTLE_TEXT % "deliveries.status = 'unknown'")
 _DISCARD = Statement(_SETTLE_TEXT % "deliveries.status IN ('queued', 'claimed')")
+_PRESUME_OUT = Statement(f"""
+    UPDATE deliveries SET status = 'transmitting', transmitting_at = lost.due_at, lease_until = :lease_until
+    FROM {{lost: {_KEY}, due_at bigint}} AS lost
+    WHERE {_IS_IT.format("lost")} AND deliveries.status = 'claimed' AND deliveries.lease_token = :token
+""")
 _CLOSE_UNSENT = Statement("""
     UPDATE deliveries SET status = 'refused', reply = 'not sent: the enrollment ended first', lease_until = NULL,
         lease_token = NULL, settled_at = :now
@@ -360,8 +376,8 @@ _UNKNOWN = Statement(f"""
 _UNKNOWN_OF_MAILBOX = Statement(f"""
     SELECT {_COLUMNS} FROM deliveries d
     WHERE d.account_id = :account_id AND d.status = 'unknown' AND d.mailbox_id = :mailbox_id
-        AND d.transmitting_at >= :since
-    ORDER BY d.transmitting_at DESC LIMIT :limit
+        AND d.settled_at >= :since
+    ORDER BY d.settled_at DESC LIMIT :limit
 """)
 _UNKNOWN_OF = Statement(f"""
     SELECT {_COLUMNS} FROM deliveries d

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from drumbeat.store.quarantine import LOST_UNTIL
 from drumbeat.store.stamps import from_stamp, instant_or_none, stamp_or_none, to_stamp
 from drumbeat.store.statement import Rows, Statement
 from drumbeat.store.transaction import Snapshot, Tx
@@ -80,9 +81,10 @@ def release(tx: Tx, account_id: int, enrollment_ids: Sequence[int]) -> None:
     tx.run(_RELEASE, account_id=account_id, released=[[id] for id in enrollment_ids])
 
 
-def missed_turn(snapshot: Snapshot, account_id: int, lane_id: int, before: datetime) -> bool:
-    """Whether somebody in the lane had a turn before this and did not take it."""
-    parameters = {"account_id": account_id, "lane_id": lane_id, "before": to_stamp(before)}
+def missed_turn(snapshot: Snapshot, account_id: int, lane_id: int, after: datetime | None, before: datetime) -> bool:
+    """Whether somebody in the lane had a turn between the two instants and did not take it."""
+    since = 0 if after is None else to_stamp(after)
+    parameters = {"account_id": account_id, "lane_id": lane_id, "after": since, "before": to_stamp(before)}
     return snapshot.first(_MISSED, **parameters) is not None
 
 
@@ -144,17 +146,20 @@ _RELEASE = Statement("""
         AND enrollment_id {in: SELECT id FROM {released: id int} AS released :in}
 """)
 _MISSED = Statement("""
-    SELECT 1 FROM due WHERE account_id = :account_id AND lane_id = :lane_id AND due_at < :before
-        AND came_due_at IS NOT NULL AND lease_until IS NULL LIMIT 1
+    SELECT 1 FROM due WHERE account_id = :account_id AND lane_id = :lane_id AND due_at > :after
+        AND due_at < :before AND came_due_at IS NOT NULL AND lease_until IS NULL LIMIT 1
 """)
-_FORGET_TURNS = Statement("""
-    UPDATE due SET due_at = came_due_at, came_due_at = NULL
+_SINCE_IT_WAS = f"""CASE
+        WHEN due_at >= {LOST_UNTIL} AND came_due_at < {LOST_UNTIL} THEN {LOST_UNTIL} ELSE came_due_at
+    END"""
+_FORGET_TURNS = Statement(f"""
+    UPDATE due SET due_at = {_SINCE_IT_WAS}, came_due_at = NULL
     WHERE account_id = :account_id AND lane_id = :lane_id AND came_due_at IS NOT NULL AND lease_until IS NULL
         AND due_at IS NOT NULL
 """)
-_FORGET_TURNS_OF = Statement("""
-    UPDATE due SET due_at = came_due_at, came_due_at = NULL WHERE account_id = :account_id
-        AND enrollment_id {in: SELECT id FROM {sought: id int} AS sought :in} AND came_due_at IS NOT NULL
+_FORGET_TURNS_OF = Statement(f"""
+    UPDATE due SET due_at = {_SINCE_IT_WAS}, came_due_at = NULL WHERE account_id = :account_id
+        AND enrollment_id {{in: SELECT id FROM {{sought: id int}} AS sought :in}} AND came_due_at IS NOT NULL
 """)
 _RENEW = Statement("""
     UPDATE due SET lease_until = :lease_until

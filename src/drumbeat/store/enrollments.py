@@ -72,6 +72,11 @@ def find_many(snapshot: Snapshot, account_id: int, ids: Sequence[int]) -> list[E
     return load(snapshot, account_id, snapshot.all(_FIND, account_id=account_id, sought=[[id] for id in ids]))
 
 
+def bind(tx: Tx, account_id: int, mailbox_id: int, ids: Sequence[int]) -> None:
+    """Let locked enrollments send from this mailbox for good, unless they do from one already."""
+    tx.run(_BIND, account_id=account_id, mailbox_id=mailbox_id, bound=[[id] for id in ids])
+
+
 def ongoing_of_person(
     snapshot: Snapshot, account_id: int, kind: PersonKind, id: int, sequence_ids: Sequence[int]
 ) -> list[int]:
@@ -285,6 +290,10 @@ _SAVE = Statement(f"""
     WHERE enrollments.account_id = :account_id AND {{key: enrollments.id = saved.id}}
         AND enrollments.revision = saved.read_at
     RETURNING enrollments.id
+""")
+_BIND = Statement("""
+    UPDATE enrollments SET mailbox_id = coalesce(mailbox_id, :mailbox_id)
+    WHERE account_id = :account_id AND id {in: SELECT id FROM {bound: id int} AS bound :in}
 """)
 _GOES_ON = Statement("""
     UPDATE enrollments SET continues_id = :ended_id,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from drumbeat.store import quarantine
 from drumbeat.store.stamps import instant_or_none, to_stamp
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Snapshot
@@ -22,6 +23,7 @@ class Figures:
     mailboxes: Mapping[str, int]
     inboxes: Mapping[str, int]
     happened: Mapping[str, int]
+    is_quarantined: bool
     untold: int
     imports: int
     notices: int
@@ -40,6 +42,7 @@ def figures(snapshot: Snapshot) -> Figures:
         mailboxes=_by_name(snapshot, _MAILBOXES),
         inboxes=_by_name(snapshot, _INBOXES),
         happened=_by_name(snapshot, _HAPPENED),
+        is_quarantined=quarantine.find(snapshot) is not None,
         untold=_count(snapshot, _UNTOLD),
         imports=_count(snapshot, _IMPORTS),
         notices=_count(snapshot, _NOTICES),

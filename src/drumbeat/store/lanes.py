@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from drumbeat.store.quarantine import IS_QUARANTINED
 from drumbeat.store.stamps import to_stamp
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Snapshot, Tx
@@ -18,7 +19,7 @@ def add(tx: Tx, account_id: int, lane_id: int) -> None:
 
 
 def awake(snapshot: Snapshot, now: datetime, limit: int) -> list[tuple[int, int]]:
-    """(account id, lane id) of lanes in which something may happen, least recently served first.
+    """(account id, lane id) of lanes in which something may happen, least recently served first; none in quarantine.
 
     The read is bounded, and it is the one that looks across accounts.
     """
@@ -27,7 +28,7 @@ def awake(snapshot: Snapshot, now: datetime, limit: int) -> list[tuple[int, int]
 
 
 def lock(tx: Tx, account_id: int, lane_id: int) -> bool:
-    """Take the lane for this transaction; False if another worker has it."""
+    """Take the lane for this transaction; False if another worker has it, or nothing is to leave."""
     return tx.first(_LOCK, account_id=account_id, id=lane_id) is not None
 
 
@@ -61,12 +62,15 @@ def hold(tx: Tx, account_id: int, lane_id: int, until: datetime | None) -> None:
 
 
 _ADD = Statement("INSERT INTO lanes (account_id, id) VALUES (:account_id, :id)")
-_AWAKE = Statement("""
+_AWAKE = Statement(f"""
     SELECT account_id, id FROM (
-        SELECT account_id, id, served_at FROM lanes WHERE wake_at <= :now ORDER BY wake_at LIMIT 1000
+        SELECT account_id, id, served_at FROM lanes WHERE wake_at <= :now AND NOT {IS_QUARANTINED}
+        ORDER BY wake_at LIMIT 1000
     ) AS woken ORDER BY served_at LIMIT :limit
 """)
-_LOCK = Statement("SELECT id FROM lanes WHERE account_id = :account_id AND id = :id {skip locked}")
+_LOCK = Statement(
+    f"SELECT id FROM lanes WHERE account_id = :account_id AND id = :id AND NOT {IS_QUARANTINED} {{skip locked}}"
+)
 _LOCK_ALL = Statement("SELECT id FROM lanes WHERE account_id = :account_id ORDER BY id {lock}")
 _WAKE = Statement("""
     UPDATE lanes SET wake_at = CASE WHEN lanes.wake_at < woken.wake_at THEN lanes.wake_at ELSE woken.wake_at END

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from drumbeat.store.accounts import take_ids
+from drumbeat.store.quarantine import IS_QUARANTINED
 from drumbeat.store.stamps import from_stamp, to_stamp
 from drumbeat.store.statement import Record, Statement
 from drumbeat.store.transaction import Snapshot, Tx
@@ -37,7 +38,7 @@ def add(tx: Tx, account_id: int, recipient: str, sealed: str, ends_at: datetime)
 
 
 def find_due(snapshot: Snapshot) -> Notice | None:
-    """The letter that waits longest, or None if none is due."""
+    """The letter that waits longest, or None if none is due, or nothing is to leave."""
     row = snapshot.first(_FIND_DUE, now=to_stamp(snapshot.now))
     return None if row is None else _notice(row)
 
@@ -63,9 +64,9 @@ _ADD = Statement("""
     INSERT INTO notices (account_id, id, recipient, sealed, due_at, ends_at)
     VALUES (:account_id, :id, :recipient, :sealed, :now, :ends_at)
 """)
-_FIND_DUE = Statement("""
+_FIND_DUE = Statement(f"""
     SELECT account_id, id, recipient, sealed, tries, ends_at FROM notices
-    WHERE due_at <= :now ORDER BY due_at LIMIT 1
+    WHERE due_at <= :now AND NOT {IS_QUARANTINED} ORDER BY due_at LIMIT 1
 """)
 _CLAIM = Statement("""
     UPDATE notices SET tries = tries + 1, due_at = :due_at

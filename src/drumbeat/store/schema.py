@@ -89,6 +89,9 @@ installation = Table(
     Column("canary", Text, nullable=False),  # tells a wrong master key at start
     Column("test_clock_offset", BigInteger, nullable=False, server_default="0"),
     Column("created_at", BigInteger, nullable=False),
+    Column("quarantined_since", BigInteger),  # nothing is sent: what left since then may be missing here
+    Column("quarantine_cause", Text),
+    Column("lost_until", BigInteger),  # letters due until then may have left without a trace here
 )
 
 accounts = Table(

@@ -48,9 +48,11 @@ class SequenceShown(msgspec.Struct, frozen=True):
 
 
 class StatusShown(msgspec.Struct, rename="camel", frozen=True):
-    """The account now; doubts are letters of which nobody knows whether they arrived."""
+    """The account now; doubts are letters of which nobody knows whether they arrived. In quarantine nothing is sent by
+    the whole installation, for the reason given."""
 
     at: str | None
+    quarantine: str | None
     sequences_enabled: bool
     lanes: list[LaneShown]
     blocked: list[BlockedShown]
@@ -62,6 +64,7 @@ class StatusShown(msgspec.Struct, rename="camel", frozen=True):
 _EXAMPLE: dict[str, Any] = {
     "data": {
         "at": "2026-03-03T10:00:00Z",
+        "quarantine": None,
         "sequencesEnabled": True,
         "lanes": [{"name": "Olive", "due": 3, "later": 240, "inWork": 4, "held": 0, "nextAt": "2026-03-03T10:00:00Z"}],
         "blocked": [{"reason": "auth", "count": 12, "sentence": "The mail server refuses the login."}],
@@ -88,6 +91,7 @@ def show_status(request: AnyRequest) -> Response[bytes]:
 def _shown(found: AccountStatus, at: str | None) -> StatusShown:
     return StatusShown(
         at=at,
+        quarantine=None if found.quarantine is None else found.quarantine.sentence,
         sequences_enabled=found.account.sequences_enabled,
         lanes=[LaneShown(x.name, x.due, x.later, x.in_work, x.held, stamp(x.next_at)) for x in found.lanes],
         blocked=[BlockedShown(each.reason, each.count, each.sentence) for each in found.blocked],
