@@ -17,6 +17,7 @@ from drumbeat.domain.template import TemplateText
 from drumbeat.operations.execute import ContactInput, execute
 from drumbeat.operations.letters import read_frozen
 from drumbeat.store import deliveries, enrollment_pages
+from drumbeat.store.promises import SENT_JOURNAL
 from drumbeat.testing.house import House, letter, open_house
 from drumbeat.worker import Worker
 
@@ -51,18 +52,21 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--kind", choices=["sqlite", "postgresql"], action="append")
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--without-journal", action="store_true", help="what the journal of sent letters costs")
     arguments = parser.parse_args()
     row("database", "letters/s", "CPU s/1,000 ours", "database", "sink", "bare client/s", "ratio", "RSS MB")
     row(*["---"] * 8)
     for kind in arguments.kind or ["sqlite", "postgresql"]:
         with place(kind) as where:
-            measure(where, arguments.letters, arguments.connections, profile=arguments.profile)
+            unsafe = frozenset([SENT_JOURNAL] if arguments.without_journal else [])
+            measure(where, arguments.letters, arguments.connections, unsafe, profile=arguments.profile)
 
 
-def measure(where: Place, letters: int, connections: int, *, profile: bool) -> None:
+def measure(where: Place, letters: int, connections: int, unsafe: frozenset[str], *, profile: bool) -> None:
     with fast_sink() as sink:
         database = where.open()
         house = open_house(database, sink.port, where.folder, connections=connections)
+        house.world.settings.unsafe = unsafe
         worker = Worker(house.world)
         fill(house, WARM, first=letters, name="Warm")
         run(worker, profile=False)

@@ -95,7 +95,7 @@ def check_three_days(office: Office, id: int, reason: FailureReason, waits: list
 def carrier_of(office: Office) -> Carrier:
     """What carries the letters of the office's mailbox."""
     mailbox = office.mailbox()
-    return Carrier(office.house.world, mailbox, server_of(office.house.world.vault, mailbox))
+    return Carrier(office.house.world, mailbox, server_of(office.house.world.vault, mailbox), None)
 
 
 def test_a_login_that_cannot_be_checked_now_is_retried_and_then_blocked_as_auth(

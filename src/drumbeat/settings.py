@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         default=False, description="Whether `drumbeat clock advance` may move time. Never with real mail."
     )
     unsafe: Annotated[frozenset[str], NoDecode] = Field(
-        default=frozenset(), description="Database promises to run without, by name, comma-separated."
+        default=frozenset(), description="Promises to run without, by name, comma-separated."
     )
     worker: bool = Field(default=True, description="Whether `drumbeat serve` also sends what is due.")
     batch: int = Field(default=200, ge=1, le=1000, description="How many due enrollments a worker claims at a time.")
@@ -225,6 +225,7 @@ It is made at the first start, for its owner's eyes only, and holds:
   database cannot be opened. To change it, put the key that `drumbeat reseal --new-key` prints on a line before the
   old one (or before a comma in `DRUMBEAT_MASTER_KEY`), start every process anew, run `drumbeat reseal`, take the old
   key away, and start them anew once more.
+- `journal`: what mail servers answered, kept before it is stored ([backup](backup.md)).
 - `first-run.json`: the sample account's address, sign-in, token and API key.
 - `serve.lock`: held while `drumbeat serve` runs on SQLite, so that no second one does; it is always empty.
 
@@ -237,7 +238,8 @@ keeps its mode, and `drumbeat doctor` says when others may look into it.
 SQLite is one file and one machine: API and worker share one process. For more of either, give every process the
 same PostgreSQL, such as `postgresql://drumbeat@db.example/drumbeat`, and run `drumbeat serve` and `drumbeat worker`
 as often as you need. A database that could lose what it has acknowledged is refused, because a letter might then
-go twice; `DRUMBEAT_UNSAFE=fsync,synchronous_commit` runs without those promises all the same.
+go twice; `DRUMBEAT_UNSAFE=fsync,synchronous_commit` runs without those promises all the same. How to copy it, and
+what a copy may not do by itself: [backup](backup.md).
 
 ## Watching it
 

@@ -55,6 +55,7 @@ DrumbeatError
     |-- DatabaseBusy
     |-- DatabaseUnreachable
     |-- DatabaseUnwritable
+    |-- JournalUnwritable        no letter leaves whose answer could not be kept
     `-- DatabaseDamaged          the operator's to mend, all the same
 """
 
@@ -328,6 +329,10 @@ class DatabaseUnreachable(Unavailable):
 
 class DatabaseUnwritable(Unavailable):
     """The database cannot be written: it is read-only or full."""
+
+
+class JournalUnwritable(Unavailable):
+    """The journal of sent letters cannot be written."""
 
 
 class DatabaseDamaged(Unavailable):

@@ -183,10 +183,11 @@ def _settle(
         if enrollment.position != each.letter.delivery.position:
             continue
         if ending.settled.key in stored:
-            changes.append(_change(tx, each.letter, enrollment, _of_today(ending, enrollment, tx)))
+            today = _of_today(ending, enrollment, tx)
+            changes.append(_change(tx, each.letter, enrollment, today, is_out=_was_out(each.ending)))
         elif ending.settled.key in proven:
             proof = CountedAsSent() if isinstance(ending.event, Accepted) else ending.event
-            changes.append(_change(tx, each.letter, enrollment, replace(ending, event=proof)))
+            changes.append(_change(tx, each.letter, enrollment, replace(ending, event=proof), is_out=True))
     store(tx, account_id, changes)
     _note_consequences(tx, counter.mailbox, [e for e in endings if e.settled.key in stored | proven])
 
@@ -204,6 +205,10 @@ def _uncount(tx: Tx, counter: Counter, answered: Sequence[Answered], token: str)
             counter.uncount(tx, counted_at)
         elif isinstance(each.ending, CannotSend) or each.ending.stage is not Stage.DOT:
             counter.give_back(each.letter.turn_at)
+
+
+def _was_out(ending: Outcome | CannotSend) -> bool:
+    return isinstance(ending, Outcome) and ending.stage is Stage.DOT
 
 
 def _was_not_sent(ending: Outcome | CannotSend) -> bool:
@@ -228,8 +233,10 @@ def _closing(ending: _Ending) -> Settled:
     return replace(settled, status=DeliveryStatus.REFUSED) if settled.status is DeliveryStatus.QUEUED else settled
 
 
-def _change(tx: Tx, letter: ClaimedLetter, enrollment: Enrollment, ending: _Ending) -> Change:
-    decision = decide(enrollment, ending.event, tx.now)
+def _change(tx: Tx, letter: ClaimedLetter, enrollment: Enrollment, ending: _Ending, *, is_out: bool) -> Change:
+    # A database that fell back may have forgotten that the dot was written.
+    out = decide(enrollment, PointOfNoReturnPassed(), tx.now).enrollment if is_out else enrollment
+    decision = decide(out, ending.event, tx.now)
     if not isinstance(ending.event, Deferred):
         return Change(decision, enrollment.revision)
     attempt = letter.attempt if ending.verdict is None else letter.attempt + 1

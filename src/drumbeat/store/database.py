@@ -41,6 +41,8 @@ _COMPLAINTS = (sqlite3.Error, psycopg.Error, DBAPIError, PoolTimeout)
 class Database:
     """One SQLite file (readers beside one writer) or one PostgreSQL.
 
+    `breaks` counts the times its connections were found to be gone: what was committed before may be, too.
+
     `now` replaces the database's clock in tests; `test_clock` adds the stored offset that
     `drumbeat clock advance` moves. Who waits longer than `busy_for` seconds for a connection, or for the
     right to write, gets DatabaseBusy.
@@ -58,6 +60,7 @@ class Database:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.test_clock = test_clock
+        self.breaks = 0
         self._now = now
         if self.is_sqlite:
             self.writer = _sqlite_engine(self.url, busy_for, readers=0)
@@ -112,7 +115,7 @@ class Database:
             yield cursor, now
             self._say(cursor, "COMMIT")
         except BaseException:
-            _give_up(engine, connection)
+            self.breaks += _give_up(engine, connection)
             raise
         finally:
             connection.close()
@@ -154,15 +157,16 @@ def place_of(url: str) -> str:
 _PG_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + {offset}"
 
 
-def _give_up(engine: Engine, connection: PoolProxiedConnection) -> None:
-    """Undo the transaction; a connection that is of no more use goes, and those of its age with it."""
+def _give_up(engine: Engine, connection: PoolProxiedConnection) -> bool:
+    """Undo the transaction; a connection that is of no more use goes, those of its age with it, and that is told."""
     driver = connection.driver_connection
     if isinstance(driver, psycopg.Connection) and driver.closed:
         connection.invalidate()
         engine.dispose()
-        return
+        return True
     with suppress(*_COMPLAINTS):
         connection.rollback()
+    return False
 
 
 def _sqlite_engine(url: URL, busy_for: float, *, readers: int) -> Engine:

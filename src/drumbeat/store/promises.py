@@ -9,8 +9,11 @@ from drumbeat.store.database import Database
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Tx
 
-PROMISES = frozenset({"synchronous", "journal_mode", "fsync", "full_page_writes", "synchronous_commit"})
-"""Every promise, of either database, by name."""
+SENT_JOURNAL = "sent_journal"
+"""The promise of this machine's disk to keep what servers answered."""
+
+PROMISES = frozenset({"synchronous", "journal_mode", "fsync", "full_page_writes", "synchronous_commit", SENT_JOURNAL})
+"""Every promise, of the databases and the disk, by name."""
 
 
 def check_promises(database: Database, *, overridden: frozenset[str] = frozenset()) -> list[str]:

@@ -34,7 +34,7 @@ def begin(tx: Tx, quarantine: Quarantine) -> bool:
 
 def end(tx: Tx, lost_until: datetime | None) -> None:
     """Let letters leave again; those due until `lost_until` may have left before (None: none of them has)."""
-    tx.run(_END, lost_until=stamp_or_none(lost_until))
+    tx.run(_END, lost_until=stamp_or_none(lost_until), now=to_stamp(tx.now))
 
 
 def lost_until(snapshot: Snapshot) -> datetime | None:
@@ -43,17 +43,25 @@ def lost_until(snapshot: Snapshot) -> datetime | None:
     return None if row is None else instant_or_none(row.lost_until)
 
 
+def reconciled_at(snapshot: Snapshot) -> datetime | None:
+    """When a quarantine was ended last; None if there never was one."""
+    row = snapshot.first(_FIND)
+    return None if row is None else instant_or_none(row.reconciled_at)
+
+
 def count_lost(snapshot: Snapshot) -> int:
     """How many letters of all accounts were due until now, and would be in doubt."""
     row = snapshot.first(_COUNT_LOST, now=to_stamp(snapshot.now))
     return 0 if row is None else int(row[0])
 
 
-_FIND = Statement("SELECT quarantined_since, quarantine_cause, lost_until FROM installation WHERE id = 1")
+_FIND = Statement(
+    "SELECT quarantined_since, quarantine_cause, reconciled_at, lost_until FROM installation WHERE id = 1"
+)
 _BEGIN = Statement("UPDATE installation SET quarantined_since = :since, quarantine_cause = :cause WHERE id = 1")
 _COUNT_LOST = Statement("SELECT count(*) FROM due WHERE due_at <= :now AND lane_id <> 0")
 _END = Statement("""
-    UPDATE installation SET quarantined_since = NULL, quarantine_cause = NULL,
+    UPDATE installation SET quarantined_since = NULL, quarantine_cause = NULL, reconciled_at = :now,
         lost_until = coalesce(:lost_until, lost_until)
     WHERE id = 1
 """)

@@ -10,7 +10,7 @@ from typing import cast
 
 import structlog
 
-from drumbeat.domain.delivery import FailureReason, Outcome
+from drumbeat.domain.delivery import FailureReason, Outcome, Reply
 from drumbeat.domain.errors import MissingTags, Unavailable, Unsendable
 from drumbeat.domain.happening import CannotSend
 from drumbeat.mail.compose import ascii_address
@@ -19,8 +19,13 @@ from drumbeat.mail.session import Server
 from drumbeat.mail.smtp import Envelope
 from drumbeat.operations.deliveries import Answered, commit_turn, release, renew_leases
 from drumbeat.operations.dispatch import ClaimedLetter, claim
+from drumbeat.operations.replay import Entry, without_addresses
+from drumbeat.store.deliveries import Key
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.stamps import to_stamp
+from drumbeat.store.transaction import Tx
 from drumbeat.wiring import World
+from drumbeat.worker.journal import Journal
 
 GRACE = 25.0  # seconds in which a stopping worker waits for answers
 
@@ -30,13 +35,16 @@ _log = structlog.get_logger()
 class Carrier:
     """Carries the letters of one mailbox: claims a batch, writes it, and hands it over with the dot held."""
 
-    def __init__(self, world: World, mailbox: StoredMailbox, server: Server) -> None:
+    def __init__(self, world: World, mailbox: StoredMailbox, server: Server, journal: Journal | None) -> None:
         self.mailbox = mailbox
+        self._journal = journal
         self._world = world
         self._token = secrets.token_hex(8)
         self._post = post_of(server)
         self._claimed: deque[ClaimedLetter] = deque()
         self._in_air: dict[Hashable, tuple[ClaimedLetter, str]] = {}
+        self._out: dict[Hashable, int] = {}  # those whose dot was written, and when they were let go
+        self._noted: dict[Hashable, Entry] = {}
         self._unwritable: list[Answered] = []
         self._yields: Callable[[], bool] = lambda: False
         self._carried = 0
@@ -152,23 +160,62 @@ class Carrier:
         self._unwritable.append(Answered(letter, CannotSend(reason, detail)))
 
     def _commit(self, outcomes: Sequence[Outcome], ready: Sequence[Hashable]) -> Collection[Hashable]:
+        self._note(outcomes)
+        if ready and self._journal is not None:
+            self._journal.reserve(self._token, len(self._in_air))
         answered = [Answered(self._in_air[outcome.key][0], outcome) for outcome in outcomes]
         found_before = list(self._unwritable)
         standing = [self._in_air[key] for key in ready]
-        mailbox = self.mailbox
-        granted = self._world.database.transact(
-            lambda tx: commit_turn(
-                tx, mailbox.account_id, mailbox.id, answered + found_before, standing, token=self._token
-            )
-        )
+        account_id, mailbox_id = self.mailbox.account_id, self.mailbox.id
+
+        def work(tx: Tx) -> tuple[frozenset[Key], int]:
+            endings = answered + found_before
+            return commit_turn(tx, account_id, mailbox_id, endings, standing, token=self._token), to_stamp(tx.now)
+
+        granted, at = self._world.database.transact(work)
         # Forgotten only now: a commit that failed is made again with the same letters.
         del self._unwritable[: len(found_before)]
-        for outcome in outcomes:
-            self._in_air.pop(outcome.key)
+        self._forget(outcomes)
         for key in ready:
             if key not in granted:
                 self._in_air.pop(key)
+        self._out |= dict.fromkeys(granted, at)
         return cast(Collection[Hashable], granted)
+
+    def _note(self, outcomes: Sequence[Outcome]) -> None:
+        """What servers answered is on this machine's disk before anything else is done about it."""
+        if self._journal is None:
+            return
+        fresh = [each for each in outcomes if each.key in self._out and each.key not in self._noted and each.reply]
+        noted = {each.key: self._entry(each.key, each.reply) for each in fresh}
+        self._journal.note(self._token, list(noted.values()))
+        self._noted |= noted
+
+    def _entry(self, key: Hashable, reply: Reply | None) -> Entry:
+        delivery = self._in_air[key][0].delivery
+        code, enhanced, text = (0, None, "") if reply is None else (reply.code, reply.enhanced, reply.text)
+        return Entry(
+            delivery.account_id,
+            delivery.mailbox_id,
+            *delivery.key,
+            self._token,
+            self._out[key],
+            code,
+            enhanced,
+            without_addresses(text),
+        )
+
+    def _forget(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            self._in_air.pop(outcome.key)
+            self._out.pop(outcome.key, None)
+        noted = [entry for entry in (self._noted.pop(each.key, None) for each in outcomes) if entry is not None]
+        if noted and self._journal is not None:
+            self._journal.settled(noted)
+
+    def out(self) -> list[Entry]:
+        """The letters whose dot was written and whose answer is not in, for the look at a database that was away."""
+        return [self._entry(key, None) for key in list(self._out) if key in self._in_air]
 
     def _renew(self) -> None:
         letters = [*self._claimed, *(letter for letter, _ in self._in_air.values())]

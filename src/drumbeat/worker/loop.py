@@ -19,13 +19,17 @@ from drumbeat.mail.session import Server
 from drumbeat.operations.dispatch import claim
 from drumbeat.operations.holds import examine_sender, hold_unopened, lift_hold, note_identity, prolong_hold
 from drumbeat.operations.mailboxes import server_of
+from drumbeat.operations.replay import Entry
 from drumbeat.store import lanes, mailboxes
 from drumbeat.store.lanes import NO_MAILBOX
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.promises import SENT_JOURNAL
 from drumbeat.wiring import World
 from drumbeat.worker.carrier import Carrier
 from drumbeat.worker.ears import Ears
+from drumbeat.worker.journal import Journal, installation_mark
 from drumbeat.worker.notices import carry_next
+from drumbeat.worker.recovery import Recovery
 from drumbeat.worker.tending import Tending
 
 POLL_EVERY = 0.25  # seconds between looks at the lanes when nothing is due
@@ -47,12 +51,16 @@ class Worker:
         self._testing: dict[tuple[int, int], Future[None]] = {}
         self._is_crowded = False
         self._token = secrets.token_hex(8)
+        self._journal = _journal_of(world, self._token)
+        self._recovery = Recovery(world, self._journal)
+        self._trouble: str | None = None
         self.tending = Tending(world)
         self._ears = Ears(world)
         self._notices: Future[bool] | None = None
 
     def step(self) -> bool:
         """Do everything that can be done now, one after the other; False if there was nothing."""
+        self._recovery.step(self._out)
         did = self.tending.step()
         did = self._ears.step() or did
         for mailbox in self._to_test():
@@ -65,26 +73,31 @@ class Worker:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; lanes are served side by side, and a stopping one gets its grace."""
-        with (
-            ThreadPoolExecutor(self._world.settings.seats, thread_name_prefix="lane") as pool,
-            ThreadPoolExecutor(_TESTS_AT_ONCE, thread_name_prefix="mailbox-test") as testers,
-            ThreadPoolExecutor(self._world.settings.ears, thread_name_prefix="ear") as ears,
-        ):
-            while not stop.is_set():
-                if not self._turn(pool, testers, ears, stop):
-                    stop.wait(POLL_EVERY)
-        self.close()
+        try:
+            with (
+                ThreadPoolExecutor(self._world.settings.seats, thread_name_prefix="lane") as pool,
+                ThreadPoolExecutor(_TESTS_AT_ONCE, thread_name_prefix="mailbox-test") as testers,
+                ThreadPoolExecutor(self._world.settings.ears, thread_name_prefix="ear") as ears,
+            ):
+                while not stop.is_set():
+                    if not self._turn(pool, testers, ears, stop):
+                        stop.wait(POLL_EVERY)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Hang up every connection."""
         for carrier in self._carriers.values():
             carrier.close()
         self._carriers.clear()
+        if self._journal is not None:
+            self._journal.close()
 
     def _turn(
         self, pool: ThreadPoolExecutor, testers: ThreadPoolExecutor, ears: ThreadPoolExecutor, stop: threading.Event
     ) -> bool:
         try:
+            self._recovery.step(self._out)
             did = self.tending.step()
             self._ears.turn(ears, stop)
             _collect(self._busy)
@@ -115,17 +128,29 @@ class Worker:
             _log.exception("letters to users cannot be carried")
         return did
 
+    def _out(self) -> list[Entry]:
+        return [entry for carrier in list(self._carriers.values()) for entry in carrier.out()]
+
     def _awake(self) -> list[tuple[int, int]]:
         with self._world.database.read() as snapshot:
             found = lanes.awake(snapshot, snapshot.now, _LANES_AT_ONCE)
         unsettled = [lane for lane, carrier in list(self._carriers.items()) if carrier.has_unsettled]
-        return list(dict.fromkeys(found + unsettled))
+        may_send = not self._recovery.is_due and self._can_keep_answers()
+        return list(dict.fromkeys(found + unsettled)) if may_send else unsettled
+
+    def _can_keep_answers(self) -> bool:
+        """Whether the journal takes what servers will answer; why it does not is logged once."""
+        trouble = None if self._journal is None else self._journal.trouble()
+        if trouble is not None and trouble != self._trouble:
+            _log.error("nothing is sent: the journal cannot be written", error=trouble)
+        self._trouble = trouble
+        return trouble is None
 
     def _serve(self, lane: tuple[int, int], stopping: Callable[[], bool]) -> int:
         ends = time.monotonic() + _SHARE
 
         def yields() -> bool:
-            return self._is_crowded and time.monotonic() >= ends
+            return self._recovery.is_due or (self._is_crowded and time.monotonic() >= ends)
 
         if lane[1] == NO_MAILBOX:
             return self._serve_without_mailbox(lane[0], lambda: stopping() or yields())
@@ -160,7 +185,7 @@ class Worker:
         if carrier is not None and not has_changed:
             carrier.mailbox = mailbox  # its limits may be others
         if carrier is None:
-            carrier = self._carriers[lane] = Carrier(self._world, mailbox, self._server(mailbox))
+            carrier = self._carriers[lane] = Carrier(self._world, mailbox, self._server(mailbox), self._journal)
         return carrier
 
     def _server(self, mailbox: StoredMailbox) -> Server:
@@ -196,6 +221,13 @@ class Worker:
             self._world.database.transact(lambda tx: lift_hold(tx, account_id, id, tested=mailbox))
         else:
             self._world.database.transact(lambda tx: prolong_hold(tx, mailbox, detail))
+
+
+def _journal_of(world: World, token: str) -> Journal | None:
+    settings = world.settings
+    if SENT_JOURNAL in settings.unsafe:
+        return None
+    return Journal(settings.data / "journal", token, installation_mark(world.hash_key))
 
 
 def _collect(futures: dict[tuple[int, int], Future[Any]]) -> None:
