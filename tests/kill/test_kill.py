@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from datetime import timedelta
@@ -20,6 +18,7 @@ from drumbeat.operations.execute import ContactInput, execute
 from drumbeat.operations.verification import verify_account
 from drumbeat.store import deliveries, enrollment_pages, installation
 from drumbeat.store.database import Database
+from drumbeat.testing.crew import Crew, crew
 from drumbeat.testing.house import House, letter, open_house
 from drumbeat.testing.sink import Sink
 
@@ -34,12 +33,12 @@ def test_each_of_a_thousand_letters_arrives_once_or_is_listed_as_doubtful(
     database = Database(database_url, test_clock=True)
     workers = 4 if "postgresql" in database_url else 1
     log = tmp_path / "sink.log"
-    with Sink(log=log) as sink:
+    with Sink(log=log) as sink, crew(tmp_path, database_url) as started:
         house = open_house(database, sink.port, tmp_path)
         _enroll(house, LETTERS)
         if killed:
-            _storm(house, database_url, tmp_path, workers)
-        _finish(house, database_url, tmp_path, workers)
+            _storm(house, started, workers)
+        _finish(house, started, workers)
     arrived = _arrived(house, log)
     assert max(arrived.values()) == 1, "a letter arrived twice"
     doubts = _check_every_enrollment(house, arrived)
@@ -61,36 +60,26 @@ def _enroll(house: House, count: int) -> None:
         )
 
 
-def _start(url: str, folder: Path, workers: int) -> list[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "tests.kill.worker", str(folder), url]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(workers)]
-    for process in started:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == "ready"
-    return started
-
-
-def _storm(house: House, url: str, folder: Path, workers: int) -> None:
+def _storm(house: House, workers: Crew, count: int) -> None:
     chance = random.Random(20260303)
     for _ in range(ROUNDS):
-        started = _start(url, folder, workers)
-        time.sleep(chance.uniform(0.02, 0.25))
-        for process in started:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        started = [workers.start() for _ in range(count)]
+        time.sleep(chance.uniform(0.15, 0.4))
+        for pid in started:
+            workers.kill(pid)
         # The leases of the dead run out.
         _advance(house, timedelta(seconds=31))
 
 
-def _finish(house: House, url: str, folder: Path, workers: int) -> None:
+def _finish(house: House, workers: Crew, count: int) -> None:
     _advance(house, timedelta(seconds=31))
-    started = _start(url, folder, workers)
+    started = [workers.start() for _ in range(count)]
     _until(house, lambda: not _open(house))
     _advance(house, timedelta(minutes=11))
     _until(house, lambda: not _awaiting(house))
-    for process in started:
-        process.send_signal(signal.SIGTERM)
-    assert [process.wait(timeout=40) for process in started] == [0] * workers
+    for pid in started:
+        workers.signal(pid, signal.SIGTERM)
+    assert [workers.wait(pid) for pid in started] == [0] * count
 
 
 def _advance(house: House, by: timedelta) -> None:

@@ -1,0 +1,135 @@
+"""Workers in processes of their own, forked from one that has imported everything: quick to start, real to kill.
+
+`python -m drumbeat.testing.crew FOLDER URL` reads a command a line and answers with a line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from drumbeat.store.database import Database
+from drumbeat.testing.house import open_world_of
+from drumbeat.testing.points import die_at
+from drumbeat.worker import Worker
+
+_LONGEST = 40.0  # seconds to wait for an end
+_STOP = threading.Event()
+
+
+class Crew:
+    """The workers of one database, as a test starts and ends them."""
+
+    def __init__(self, starter: subprocess.Popen[str]) -> None:
+        self._starter = starter
+        self.pids: set[int] = set()
+
+    def start(self, point: str | None = None, hit: int = 1) -> int:
+        """A worker more, which dies by itself when it comes to a point; its process id."""
+        pid: int = self._ask({"do": "start", "point": point, "hit": hit})
+        self.pids.add(pid)
+        return pid
+
+    def wait(self, pid: int) -> int | None:
+        """Wait until a worker has ended; its exit code, or minus the signal that killed it. None if it did not in 40
+        seconds, and was killed."""
+        self.pids.discard(pid)
+        code: int | None = self._ask({"do": "wait", "pid": pid})
+        return code
+
+    def signal(self, pid: int, number: signal.Signals) -> None:
+        """Send a signal to a worker."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+    def kill(self, pid: int) -> None:
+        """Kill a worker, and wait until it is gone."""
+        self.signal(pid, signal.SIGKILL)
+        self.wait(pid)
+
+    def _ask(self, command: dict[str, Any]) -> Any:
+        assert self._starter.stdin is not None
+        assert self._starter.stdout is not None
+        self._starter.stdin.write(json.dumps(command) + "\n")
+        self._starter.stdin.flush()
+        return json.loads(self._starter.stdout.readline())
+
+
+@contextmanager
+def crew(folder: Path, url: str) -> Iterator[Crew]:
+    """A crew without a worker yet; at the end every worker that is left is killed."""
+    command = [sys.executable, "-m", "drumbeat.testing.crew", str(folder), url]
+    starter = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    made = Crew(starter)
+    try:
+        yield made
+    finally:
+        for pid in list(made.pids):
+            made.kill(pid)
+        starter.kill()
+        starter.wait()
+
+
+def main() -> None:
+    """Start workers and wait for them as told, until nobody tells any more."""
+    folder, url = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda *_: _STOP.set())  # workers inherit it, so that they never miss one
+    for line in sys.stdin:
+        command = json.loads(line)
+        said: int | None
+        if command["do"] == "start":
+            said = _start(Path(folder), url, command["point"], command["hit"])
+        else:
+            said = _ended(command["pid"])
+        print(json.dumps(said), flush=True)
+
+
+def _ended(pid: int) -> int | None:
+    """How a worker ended; None if it goes on and on."""
+    gives_up = time.monotonic() + _LONGEST
+    while time.monotonic() < gives_up:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return None
+
+
+def _start(folder: Path, url: str, point: str | None, hit: int) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        os.close(sys.stdin.fileno())
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        _work(folder, url, point, hit)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _work(folder: Path, url: str, point: str | None, hit: int) -> None:
+    if point is not None:
+        die_at(point, hit)
+    database = Database(url, test_clock=True)
+    Worker(open_world_of(database, folder)).run(_STOP)
+    database.close()
+
+
+if __name__ == "__main__":
+    main()
