@@ -22,7 +22,7 @@ from drumbeat.testing.house import House, letter, open_house
 
 WORKERS = {"sqlite": 1, "postgresql": 4}
 CONNECTIONS = 4
-SETTLES_WITHIN = 60.0  # seconds; a lease is 30
+_FEW = 3_000  # letters
 _OPEN = Statement("""
     SELECT count(*) FROM enrollments WHERE account_id = :account_id AND state = 'active' AND NOT in_doubt
 """)
@@ -54,17 +54,21 @@ class Storm:
     sink: FastSink
     chosen: argparse.Namespace
     faults: Counter[str] = field(default_factory=Counter)
+    letters: int = 0
 
     def run(self) -> None:
-        """Enroll, rage until everything has left and enough was killed, settle, and count."""
+        """Enroll, rage until most has left and enough was killed, settle, and count."""
         database = Database(self.where.url, test_clock=True)
         house = open_house(database, self.sink.port, self.where.folder, connections=CONNECTIONS)
-        _enroll(house, self.chosen.letters)
+        sequence = house.sequence(letter())
+        self._enroll(house, sequence.id, self.chosen.letters)
         self.where.settle()
         database.close()  # its connections are not to be broken with the workers'
         chance, began = random.Random(self.chosen.seed), time.monotonic()
         with crew(self.where.folder, self.where.url) as workers:
-            while self.faults["kill"] < self.chosen.kills:
+            while self.faults["kill"] < self.chosen.kills or _count(house, _OPEN) > _FEW:
+                if self.faults["kill"] < self.chosen.kills and _count(house, _OPEN) < _FEW:
+                    self._enroll(house, sequence.id, _FEW)  # so that every kill meets workers at work
                 self._rage(workers, chance)
             calm = time.monotonic()
             while len(workers.pids) < WORKERS[self.where.kind]:
@@ -77,6 +81,15 @@ class Storm:
                 assert workers.wait(pid) == 0, "a worker did not end well"
         self._tell(house, settled, time.monotonic() - began)
         database.close()
+
+    def _enroll(self, house: House, sequence_id: int, letters: int) -> None:
+        key, account_id, owner_id = house.world.hash_key, house.account_id, house.owner_id
+        for start in range(self.letters, self.letters + letters, 500):
+            contacts = [ContactInput(f"p{n}@example.com", f"P{n}") for n in range(start, start + 500)]
+            house.world.database.transact(
+                lambda tx, c=contacts: execute(tx, key, account_id, owner_id, sequence_id, c)  # type: ignore[misc]
+            )
+        self.letters += letters
 
     def _rage(self, workers: Crew, chance: random.Random) -> None:
         while len(workers.pids) < WORKERS[self.where.kind]:
@@ -116,11 +129,11 @@ class Storm:
             for each in part.breaches
         )
         duplicates = sum(times - 1 for times in arrived.values())
-        lost = len(sent - arrived.keys()) + self.chosen.letters - len(sent | doubts)
+        lost = len(sent - arrived.keys()) + self.letters - len(sent | doubts)
         row(
             self.where.kind,
             WORKERS[self.where.kind],
-            self.chosen.letters,
+            self.letters,
             *(self.faults[name] for name in ("kill", "stop", "end", "break")),
             duplicates,
             lost,
@@ -132,15 +145,6 @@ class Storm:
         )
         arrived_doubts = sum(1 for id in doubts if arrived[id])
         print(f"seed {self.chosen.seed}; of {len(doubts)} in doubt {arrived_doubts} had arrived", flush=True)
-
-
-def _enroll(house: House, letters: int) -> None:
-    sequence = house.sequence(letter())
-    for start in range(0, letters, 500):
-        contacts = [ContactInput(f"p{n}@example.com", f"P{n}") for n in range(start, min(start + 500, letters))]
-        house.world.database.transact(
-            lambda tx, c=contacts: execute(tx, house.world.hash_key, house.account_id, house.owner_id, sequence.id, c)
-        )
 
 
 def _count(house: House, statement: Statement) -> int:

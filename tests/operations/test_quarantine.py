@@ -11,6 +11,7 @@ import pytest
 from drumbeat.domain.account import UnknownMeans
 from drumbeat.domain.enrollment import ActionStatus, State
 from drumbeat.domain.timeline import Binding, Lifter, Quarantine
+from drumbeat.operations.dispatch import claim
 from drumbeat.operations.doubts import count_as_sent, settle_by_evidence
 from drumbeat.operations.quarantine import reconcile
 from drumbeat.operations.verification import verify_account
@@ -19,7 +20,7 @@ from drumbeat.store.database import Database
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter, task
 from drumbeat.testing.sink import At
-from tests.operations.office import Office, opened
+from tests.operations.office import TOKEN, Office, opened
 
 CAUSE = "The database is a copy of yesterday."
 
@@ -161,6 +162,19 @@ def test_when_nothing_was_sent_everything_due_is_sent(office: Office) -> None:
     end(office, nothing_was_sent=True)
     office.work()
     assert len(office.sink.letters) == 1
+
+
+def test_a_letter_that_a_worker_held_when_the_copy_was_made_is_in_doubt_too(office: Office) -> None:
+    id = office.enroll(office.house.sequence(letter()), office.house.person()).id
+    world, account_id, mailbox_id = office.house.world, office.house.account_id, office.house.mailbox_id
+    office.transact(lambda tx: claim(tx, world.identity, account_id, mailbox_id, limit=9, token=TOKEN))
+    begin(office)
+    office.later(seconds=31)
+    assert office.delivered(id) == ["queued"]
+    end(office)
+    office.work()
+    assert office.sink.letters == []
+    assert office.house.enrollment(id).in_doubt
 
 
 def test_ids_that_were_given_in_the_lost_time_are_not_given_again(office: Office) -> None:

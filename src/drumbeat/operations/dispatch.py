@@ -189,12 +189,12 @@ def _send(batch: Round, identity: Identity, enrollment: Enrollment, each: Due, p
 
 
 def _may_have_left(batch: Round, each: Due) -> bool:
-    """Whether the letter was due in a time that a restore lost, and nothing was found out about it since."""
+    """Whether the letter was due in a time that a restore lost, and nobody has decided about it since."""
     until = batch.lost_until
     if until is None or each.due_at >= until:
         return False
-    found_out = [d.settled_at for d in batch.earlier.get(each.enrollment_id, []) if d.settled_at is not None]
-    return max(found_out, default=each.due_at) < until
+    closed = [d for d in batch.earlier.get(each.enrollment_id, []) if d.status is DeliveryStatus.REFUSED]
+    return not any(d.settled_at is not None and d.settled_at >= until for d in closed)
 
 
 def _turn(batch: Round, enrollment: Enrollment, each: Due) -> datetime | None:

@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,12 @@ class Crew:
         self._starter = starter
         self.pids: set[int] = set()
 
-    def start(self, point: str | None = None, hit: int = 1) -> int:
-        """A worker more, which dies by itself when it comes to a point; its process id."""
-        pid: int = self._ask({"do": "start", "point": point, "hit": hit})
+    def start(self, point: str | None = None, hit: int = 1, *, changed: str | None = None) -> int:
+        """A worker more, which dies by itself when it comes to a point; its process id.
+
+        `changed` names a function, as module:name, that changes it before it begins.
+        """
+        pid: int = self._ask({"do": "start", "point": point, "hit": hit, "changed": changed})
         self.pids.add(pid)
         return pid
 
@@ -87,10 +91,7 @@ def main() -> None:
     for line in sys.stdin:
         command = json.loads(line)
         said: int | None
-        if command["do"] == "start":
-            said = _start(Path(folder), url, command["point"], command["hit"])
-        else:
-            said = _ended(command["pid"])
+        said = _start(Path(folder), url, command) if command["do"] == "start" else _ended(command["pid"])
         print(json.dumps(said), flush=True)
 
 
@@ -107,7 +108,7 @@ def _ended(pid: int) -> int | None:
     return None
 
 
-def _start(folder: Path, url: str, point: str | None, hit: int) -> int:
+def _start(folder: Path, url: str, command: dict[str, Any]) -> int:
     pid = os.fork()
     if pid:
         return pid
@@ -115,7 +116,7 @@ def _start(folder: Path, url: str, point: str | None, hit: int) -> int:
     try:
         os.close(sys.stdin.fileno())
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        _work(folder, url, point, hit)
+        _work(folder, url, command)
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -123,9 +124,12 @@ def _start(folder: Path, url: str, point: str | None, hit: int) -> int:
         os._exit(code)
 
 
-def _work(folder: Path, url: str, point: str | None, hit: int) -> None:
-    if point is not None:
-        die_at(point, hit)
+def _work(folder: Path, url: str, command: dict[str, Any]) -> None:
+    if command["changed"] is not None:
+        module, name = command["changed"].split(":")
+        getattr(import_module(module), name)()
+    if command["point"] is not None:
+        die_at(command["point"], command["hit"])
     database = Database(url, test_clock=True)
     Worker(open_world_of(database, folder)).run(_STOP)
     database.close()
