@@ -22,22 +22,67 @@ _TRIES = 600  # of 0.1 s
 @contextmanager
 def running_server() -> Iterator[str]:
     """Start a server in a temporary folder, give its URL, and take everything away at the end."""
+    with own_server() as server:
+        yield server.url
+
+
+@contextmanager
+def own_server() -> Iterator[OwnServer]:
+    """A server that a test may crash, start again and put back; everything is taken away at the end."""
     with tempfile.TemporaryDirectory(prefix="drumbeat-pg-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        programs, as_user = _programs(folder)
-        cluster = folder / "cluster"
-        initdb = ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]
-        _run([str(programs / "initdb"), *initdb, "-D", str(cluster)], as_user)
-        options = ["listen_addresses=", f"unix_socket_directories={folder}", "max_connections=300"]
-        command = [str(programs / "postgres"), "-D", str(cluster), *(f"-c{option}" for option in options)]
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(command, stdout=log, stderr=log, **as_user)
-        url = f"postgresql://postgres@/postgres?host={folder}"
+        server = OwnServer(Path(name))
+        server.start()
         try:
-            _wait_until_it_answers(server, url, folder / "log")
-            yield url
+            yield server
         finally:
-            _stop(server)
+            server.stop()
+
+
+class OwnServer:
+    """A PostgreSQL cluster of the test's own, in a folder, reached over a socket there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = f"postgresql://postgres@/postgres?host={folder}"
+        programs, self._as_user = _programs(folder)
+        self._cluster = folder / "cluster"
+        initdb = ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]
+        _run([str(programs / "initdb"), *initdb, "-D", str(self._cluster)], self._as_user)
+        options = ["listen_addresses=", f"unix_socket_directories={folder}", "max_connections=300"]
+        self._command = [str(programs / "postgres"), "-D", str(self._cluster), *(f"-c{option}" for option in options)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, **self._as_user)
+        _wait_until_it_answers(self._process, self.url, self.folder / "log")
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it in good order, or (SIGQUIT) as if it had crashed."""
+        if self._process is not None:
+            _stop(self._process, how)
+            self._process = None
+
+    def keep(self, name: str) -> None:
+        """Keep a copy of everything as it is; it is stopped for that."""
+        self.stop()
+        shutil.copytree(self._cluster, self.folder / name)
+        self._own(self.folder / name)
+        self.start()
+
+    def fall_back_to(self, name: str) -> None:
+        """Crash, and come back as it was when that copy was kept."""
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self._cluster)
+        (self.folder / name).rename(self._cluster)
+        self.start()
+
+    def _own(self, folder: Path) -> None:
+        user, group = self._as_user.get("user"), self._as_user.get("group")
+        if user is not None and group is not None:
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, user, group)
 
 
 def _programs(folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -84,8 +129,8 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str, log: Path)
     raise AssertionError(f"PostgreSQL did not start:\n{log.read_text()}")
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    server.send_signal(signal.SIGINT)
+def _stop(server: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    server.send_signal(how)
     try:
         server.wait(30)
     except subprocess.TimeoutExpired:
