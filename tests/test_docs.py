@@ -141,3 +141,11 @@ def test_the_reference_of_every_resource_is_what_its_routes_say(
     (tmp_path / "sell-leads.md").write_text("old")
     assert draw_api.main(["--check"], tmp_path) == 1
     assert "run script/draw_api.py" in capsys.readouterr().err
+
+
+def test_every_row_of_the_faults_names_a_test_there_is() -> None:
+    rows = [line for line in (DOCS / "faults.md").read_text("utf-8").splitlines() if "::" in line]
+    assert len(rows) > 40
+    for row in rows:
+        path, _, name = row.strip("| ").split(" | ")[-1].partition("::")
+        assert f"def {name}(" in (DOCS.parent / path).read_text("utf-8"), row

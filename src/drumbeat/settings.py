@@ -241,6 +241,9 @@ as often as you need. A database that could lose what it has acknowledged is ref
 go twice; `DRUMBEAT_UNSAFE=fsync,synchronous_commit` runs without those promises all the same. How to copy it, and
 what a copy may not do by itself: [backup](backup.md).
 
+A pooler in transaction mode, such as PgBouncer, may stand before PostgreSQL: end the address with
+`?pooler=transaction`, and statements are not prepared. `migrate`, `backup` and `restore` want the database itself.
+
 ## Watching it
 
 `GET /health` says whether Drumbeat works. `GET /metrics` says how it stands, in the format of Prometheus, to whoever

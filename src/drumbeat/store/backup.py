@@ -17,7 +17,7 @@ from sqlalchemy import URL, inspect, make_url
 from drumbeat.domain.errors import Misconfigured, Unavailable
 from drumbeat.domain.timeline import Quarantine
 from drumbeat.store import migrate, quarantine
-from drumbeat.store.database import Database, translated
+from drumbeat.store.database import Database, translated, without_pooler
 from drumbeat.store.stamps import to_stamp
 
 _SQLITE: Final = b"SQLite format 3\0"
@@ -166,7 +166,7 @@ def _run(url: URL, program: str, *options: str, into: int | None = None) -> None
     if found is None:
         raise Misconfigured(f"{program} is not to be found: install PostgreSQL's client programs.")
     environment: Mapping[str, str] = os.environ | ({"PGPASSWORD": str(url.password)} if url.password else {})
-    own = url.set(drivername="postgresql", password=None).render_as_string()
+    own = without_pooler(url).set(drivername="postgresql", password=None).render_as_string()
     ran = subprocess.run(  # noqa: S603 - a program of PostgreSQL's, and no shell
         [found, *options, f"--dbname={own}"],
         stdin=subprocess.DEVNULL,

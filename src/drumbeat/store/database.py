@@ -151,7 +151,9 @@ def place_of(url: str) -> str:
         raise Misconfigured(
             "DRUMBEAT_DATABASE_URL reads sqlite:////path/to/drumbeat.db or postgresql://user:password@host:port/name."
         ) from None
-    return str(read.database) if read.get_backend_name() == "sqlite" else read.render_as_string()
+    if read.get_backend_name() == "sqlite":
+        return str(read.database)
+    return without_pooler(read).render_as_string()
 
 
 _PG_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + {offset}"
@@ -221,9 +223,18 @@ _SQLITE_PRAGMAS = (
 )
 
 
+def without_pooler(url: URL) -> URL:
+    """The address as PostgreSQL's own programs take it; Misconfigured for a pooler of a mode nobody knows."""
+    mode = url.query.get("pooler", "transaction")
+    if mode != "transaction":
+        raise Misconfigured(f"DRUMBEAT_DATABASE_URL: pooler={mode} is not known; write pooler=transaction, or nothing.")
+    return url.difference_update_query(["pooler"])
+
+
 def _postgresql_engine(url: URL, busy_for: float, pool_size: int) -> Engine:
+    is_pooled = "pooler" in url.query
     engine = create_engine(
-        url.set(drivername="postgresql+psycopg"),
+        without_pooler(url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=busy_for,
@@ -238,6 +249,8 @@ def _postgresql_engine(url: URL, busy_for: float, pool_size: int) -> Engine:
         assert isinstance(driver, psycopg.Connection)
         driver.autocommit = True
         driver.prepared_max = _PREPARED
+        if is_pooled:
+            driver.prepare_threshold = None  # the next transaction may be another server connection's
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
