@@ -50,19 +50,19 @@ class OwnServer:
         _run([str(programs / "initdb"), *initdb, "-D", str(self._cluster)], self._as_user)
         options = ["listen_addresses=", f"unix_socket_directories={folder}", "max_connections=300"]
         self._command = [str(programs / "postgres"), "-D", str(self._cluster), *(f"-c{option}" for option in options)]
-        self._process: subprocess.Popen[bytes] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, **self._as_user)
-        _wait_until_it_answers(self._process, self.url, self.folder / "log")
+            self._server = subprocess.Popen(self._command, stdout=log, stderr=log, **self._as_user)
+        _wait_until_it_answers(self._server, self.url, self.folder / "log")
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop it in good order, or (SIGQUIT) as if it had crashed."""
-        if self._process is not None:
-            _stop(self._process, how)
-            self._process = None
+        if self._server is not None:
+            _stop(self._server, how)
+            self._server = None
 
     def keep(self, name: str) -> None:
         """Keep a copy of everything as it is; it is stopped for that."""

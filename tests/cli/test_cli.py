@@ -81,6 +81,7 @@ def test_an_account_is_shown_and_changed_one_setting_at_a_time(tea: Run) -> None
         "Postal address: -",
         "Sequences: on",
         "Agents see: all",
+        "Content is kept: for ever",
         "Letters a month: any number",
         "A doubt that nothing settles: ask",
     ]
@@ -91,6 +92,7 @@ def test_an_account_is_shown_and_changed_one_setting_at_a_time(tea: Run) -> None
         "Postal address: -",
         "Sequences: off",
         "Agents see: all",
+        "Content is kept: for ever",
         "Letters a month: any number",
         "A doubt that nothing settles: sent",
     ]

@@ -47,6 +47,10 @@ def change(
     agents_see: Annotated[
         AgentsSee | None, typer.Option("--agents-see", help="All people, tasks and enrollments, or their own alone.")
     ] = None,
+    keep_days: Annotated[
+        str | None,
+        typer.Option(help="How many days the content of letters and answers is kept after the end; none: for ever."),
+    ] = None,
     monthly_allowance: Annotated[
         str | None, typer.Option("--monthly-allowance", metavar="LETTERS", help="At most so many a month; none: any.")
     ] = None,
@@ -63,6 +67,8 @@ def change(
         "agents_see": agents_see,
     }
     told = {setting: value for setting, value in wanted.items() if value is not None}
+    if keep_days is not None:
+        told["keep_days"] = whole_or_none(keep_days, "--keep-days")
     if monthly_allowance is not None:
         told["monthly_allowance"] = whole_or_none(monthly_allowance, "--monthly-allowance")
     if not told:
@@ -71,7 +77,7 @@ def change(
     def work(tx: Tx, account_id: int, by: User) -> Account:
         return change_account(tx, replace(accounts.lock_account(tx, account_id), **told), by.id)
 
-    with options_named("name", "time_zone", "postal_address", "monthly_allowance"):
+    with options_named("name", "time_zone", "postal_address", "keep_days", "monthly_allowance"):
         _say(transacted(account, acting, work))
 
 
@@ -81,5 +87,6 @@ def _say(account: Account) -> None:
     say(f"Postal address: {shown(account.postal_address)}")
     say(f"Sequences: {'on' if account.sequences_enabled else 'off'}")
     say(f"Agents see: {account.agents_see}")
+    say(f"Content is kept: {'for ever' if account.keep_days is None else f'{account.keep_days} days after the end'}")
     say(f"Letters a month: {account.monthly_allowance if account.monthly_allowance is not None else 'any number'}")
     say(f"A doubt that nothing settles: {account.unknown_means}")

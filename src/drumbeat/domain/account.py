@@ -10,6 +10,9 @@ from typing import Final
 LARGEST_ID: Final = 2**31 - 1
 """Ids are per account, and go from 1 to this on both databases."""
 
+LONGEST_KEPT: Final = 36_500
+"""Days that content may be kept for at most, if it is not for ever."""
+
 
 class Role(StrEnum):
     """What a user may do: admins everything, agents their daily work."""
@@ -53,6 +56,7 @@ class Account:
     created_at: datetime
     updated_at: datetime
     monthly_allowance: int | None = None  # letters
+    keep_days: int | None = None  # that the content of an enrollment is kept after its end; None: for ever
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from drumbeat.domain.access import Credential, CredentialKind, fingerprint, write_credential
-from drumbeat.domain.account import LARGEST_ID, Account, Role, User, UserStatus
+from drumbeat.domain.account import LARGEST_ID, LONGEST_KEPT, Account, Role, User, UserStatus
 from drumbeat.domain.calendar import zone_named
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.errors import AlreadyExists, IncorrectValue, NotFound
@@ -127,6 +127,9 @@ def change_account(tx: Tx, account: Account, actor_id: int | None = None) -> Acc
     if account == before:
         return before
     zone_named(account.time_zone)
+    if account.keep_days is not None and not 1 <= account.keep_days <= LONGEST_KEPT:
+        detail = f"Write a number of days from 1 to {LONGEST_KEPT:,}, or none to keep content for ever."
+        raise IncorrectValue(detail, field="keep_days")
     if account.monthly_allowance is not None and not 0 <= account.monthly_allowance <= LARGEST_ID:
         detail = f"It is a number of letters from 0 to {LARGEST_ID:,}; leave it out for any number."
         raise IncorrectValue(detail, field="monthly_allowance")

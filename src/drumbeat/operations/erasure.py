@@ -96,12 +96,17 @@ def _blank_enrollments(database: Database, account_id: int, hashed: str | None, 
 
 
 def _blank(tx: Tx, account_id: int, ids: list[int]) -> None:
+    blank_letters_and_history(tx, account_id, ids)
+    erasure.blank_addresses(tx, account_id, erasure.addresses_of(tx, account_id, ids))
+
+
+def blank_letters_and_history(tx: Tx, account_id: int, ids: list[int]) -> None:
+    """Take the content out of these enrollments' letters, answers and history."""
     letters = erasure.frozen_of(tx, account_id, ids)
     erasure.blank_letters(
         tx, account_id, [(*each[:3], encode_frozen(_blanked(read_frozen(each[3])))) for each in letters]
     )
     erasure.blank_history(tx, account_id, ids)
-    erasure.blank_addresses(tx, account_id, erasure.addresses_of(tx, account_id, ids))
 
 
 def _blanked(frozen: Frozen) -> Frozen:

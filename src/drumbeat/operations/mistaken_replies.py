@@ -11,7 +11,7 @@ from drumbeat.domain.machine import go_on
 from drumbeat.domain.person import Person
 from drumbeat.operations.changes import apply, lane_of
 from drumbeat.operations.enrollments import already_enrolled, check_person
-from drumbeat.store import accounts, actions, enrollments, events, lanes, people, sequences
+from drumbeat.store import accounts, actions, enrollments, events, lanes, people, retention, sequences
 from drumbeat.store.transaction import Tx
 
 
@@ -24,6 +24,8 @@ def undo_reply(tx: Tx, account_id: int, id: int, actor_id: int, *, seen_by: int 
     accounts.lock_ids(tx, account_id, "enrollment")
     (ended,) = enrollments.lock(tx, account_id, [id])
     _check(ended)
+    if retention.is_emptied(tx, account_id, id):
+        raise IncorrectValue("Its letters were kept long enough and are gone: enroll anew.", field="enrollment_id")
     person = _person_of(tx, ended)
     done = actions.list_of(tx, account_id, [id])[id]
     before = done.get(ended.position - 1)

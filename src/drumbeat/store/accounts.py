@@ -94,6 +94,7 @@ def save_account(tx: Tx, account: Account) -> None:
         unknown_means=account.unknown_means.value,
         agents_see=account.agents_see.value,
         monthly_allowance=account.monthly_allowance,
+        keep_days=account.keep_days,
         now=to_stamp(tx.now),
     )
 
@@ -108,6 +109,7 @@ def _account(row: Record) -> Account:
         unknown_means=UnknownMeans(row.unknown_means),
         agents_see=AgentsSee(row.agents_see),
         monthly_allowance=row.monthly_allowance,
+        keep_days=row.keep_days,
         created_at=from_stamp(row.created_at),
         updated_at=from_stamp(row.updated_at),
     )
@@ -115,7 +117,7 @@ def _account(row: Record) -> Account:
 
 _ACCOUNT = (
     "id, name, time_zone, postal_address, sequences_enabled, unknown_means, agents_see, created_at, updated_at, "
-    "monthly_allowance"
+    "monthly_allowance, keep_days"
 )
 _ADD_ACCOUNT = Statement(f"""
     INSERT INTO accounts (id, name, time_zone, postal_address, created_at, updated_at)
@@ -129,7 +131,8 @@ _LIST_ACCOUNTS = Statement(f"SELECT {_ACCOUNT} FROM accounts ORDER BY id")
 _SAVE_ACCOUNT = Statement("""
     UPDATE accounts SET name = :name, time_zone = :time_zone, postal_address = :postal_address,
         sequences_enabled = :sequences_enabled, unknown_means = :unknown_means,
-        agents_see = :agents_see, monthly_allowance = :monthly_allowance, updated_at = :now
+        agents_see = :agents_see, monthly_allowance = :monthly_allowance,
+        keep_days = :keep_days, updated_at = :now
     WHERE id = :account_id
 """)
 

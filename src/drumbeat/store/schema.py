@@ -108,6 +108,7 @@ accounts = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("agents_see", Text, nullable=False, server_default="all"),
     Column("monthly_allowance", Integer),  # letters; null: any number
+    Column("keep_days", Integer),  # that content is kept after an enrollment's end; null: for ever
     one_of("unknown_means", "ask", "sent"),
 )
 
@@ -571,6 +572,7 @@ enrollments = tenant_table(
     Column("updated_at", BigInteger, nullable=False),
     Column("continues_id", Integer),  # the enrollment that a mistaken reply ended
     Column("continued_by_id", Integer),
+    Column("emptied_at", BigInteger),  # when its content was taken away, some time after its end
     belongs_to("users", "actor_id"),
     belongs_to("sequences", "sequence_id"),
     belongs_to("versions", "runs_sequence_id", "version", key=("sequence_id", "number")),

@@ -10,6 +10,7 @@ import structlog
 from drumbeat.domain.errors import Unavailable
 from drumbeat.operations.allowances import renew
 from drumbeat.operations.doubts import reap
+from drumbeat.operations.retention import empty_next, kept_for_a_while
 from drumbeat.operations.sequences import carry_replan
 from drumbeat.operations.transfer import carry_import
 from drumbeat.store import deliveries, events, imports, kept_answers, replans, sign_in_attempts, turns
@@ -18,6 +19,7 @@ from drumbeat.wiring import World
 REAP_EVERY = timedelta(seconds=1)
 RENEW_EVERY = timedelta(minutes=1)
 FORGET_EVERY = timedelta(minutes=1)
+EMPTY_EVERY = timedelta(days=1)
 _FORGOTTEN_AT_ONCE = 500
 _REAPED_AT_ONCE = 100
 _TOLD_AT_ONCE = 200
@@ -33,12 +35,14 @@ class Tending:
         self._reaped_at: datetime | None = None
         self._renewed_at: datetime | None = None
         self._forgot_at: datetime | None = None
+        self._emptied_at: datetime | None = None
+        self._emptying: dict[int, int] = {}
 
     def step(self) -> bool:
         """One step of each; False if there was nothing to do."""
         done = [
             self._tended(part)
-            for part in (self._reap, self._replan, self._count, self._import, self._renew, self._forget)
+            for part in (self._reap, self._replan, self._count, self._import, self._renew, self._forget, self._empty)
         ]
         return any(done)
 
@@ -110,6 +114,23 @@ class Tending:
         if has_attempts:
             self._world.database.transact(sign_in_attempts.forget_over)
         return bool(found)
+
+    def _empty(self) -> bool:
+        """Once a day, take content away that was kept long enough: a bounded part of one account each time."""
+        if not self._emptying:
+            with self._world.database.read() as snapshot:
+                if _is_within(EMPTY_EVERY, self._emptied_at, snapshot.now):
+                    return False
+                self._emptied_at = snapshot.now
+            self._emptying = dict.fromkeys(kept_for_a_while(self._world.database), 0)
+            return bool(self._emptying)
+        account_id, after = next(iter(self._emptying.items()))
+        reached = empty_next(self._world.database, account_id, after)
+        if reached is None:
+            del self._emptying[account_id]
+        else:
+            self._emptying[account_id] = reached
+        return True
 
 
 def _is_within(pause: timedelta, since: datetime | None, now: datetime) -> bool:

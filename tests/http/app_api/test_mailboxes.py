@@ -249,6 +249,8 @@ def test_an_account_has_an_allowance_and_says_what_was_sent(owner: Browser) -> N
     shown = owner("PUT", "/api/account", {"monthlyAllowance": 500}).json()["data"]
     assert (shown["monthlyAllowance"], shown["sentThisMonth"]) == (500, 0)
     assert details(owner("PUT", "/api/account", {"monthlyAllowance": -1}))["field"] == "monthlyAllowance"
+    assert owner("PUT", "/api/account", {"keepDays": 365}).json()["data"]["keepDays"] == 365
+    assert details(owner("PUT", "/api/account", {"keepDays": 0}))["field"] == "keepDays"
     shown = owner("PUT", "/api/account", {"monthlyAllowance": None}).json()["data"]
     assert (shown["monthlyAllowance"], shown["sentThisMonth"]) == (None, None)
 

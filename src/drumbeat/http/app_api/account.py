@@ -10,7 +10,7 @@ from litestar import Response, put
 from litestar.params import RawBody
 from msgspec import UNSET, UnsetType
 
-from drumbeat.domain.account import LARGEST_ID, Account, AgentsSee, Role, UnknownMeans
+from drumbeat.domain.account import LARGEST_ID, LONGEST_KEPT, Account, AgentsSee, Role, UnknownMeans
 from drumbeat.http.app_api.admission import admit_member, admit_writing
 from drumbeat.http.app_api.shapes import One, reply, stamp
 from drumbeat.http.decoding import BodyReader, LongText, Name, struct_changes
@@ -23,6 +23,7 @@ from drumbeat.store import accounts
 from drumbeat.store.transaction import Snapshot, Tx
 
 _Letters = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_ID)]
+_Days = Annotated[int, msgspec.Meta(ge=1, le=LONGEST_KEPT)]
 
 
 class ChangingAccount(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
@@ -35,6 +36,7 @@ class ChangingAccount(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     unknown_means: UnknownMeans | UnsetType = UNSET
     agents_see: AgentsSee | UnsetType = UNSET
     monthly_allowance: _Letters | UnsetType | None = UNSET
+    keep_days: _Days | UnsetType | None = UNSET
 
 
 class ShownAccount(msgspec.Struct, rename="camel", frozen=True):
@@ -52,6 +54,7 @@ class ShownAccount(msgspec.Struct, rename="camel", frozen=True):
     unknown_means: UnknownMeans
     agents_see: AgentsSee
     monthly_allowance: int | None
+    keep_days: int | None
     sent_this_month: int | None
     created_at: str | None
     updated_at: str | None
@@ -67,6 +70,7 @@ _EXAMPLE = {
         "unknownMeans": "ask",
         "agentsSee": "all",
         "monthlyAllowance": 50000,
+        "keepDays": 365,
         "sentThisMonth": 1204,
         "createdAt": "2026-03-02T09:30:00Z",
         "updatedAt": "2026-03-03T10:00:00Z",
@@ -123,6 +127,7 @@ def _shown(snapshot: Snapshot, account: Account) -> ShownAccount:
         unknown_means=account.unknown_means,
         agents_see=account.agents_see,
         monthly_allowance=account.monthly_allowance,
+        keep_days=account.keep_days,
         sent_this_month=None if allowance is None else allowance.sent,
         created_at=stamp(account.created_at),
         updated_at=stamp(account.updated_at),
