@@ -3,6 +3,7 @@ database forgot."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -99,14 +100,17 @@ def test_a_full_file_is_followed_by_another_and_goes_when_all_of_it_is_settled(t
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_old_files_are_tidied_but_for_the_last(tmp_path: Path) -> None:
-    for name in "abcde":
-        journal = Journal(tmp_path, name, MARK)
+def test_old_files_are_tidied_but_for_the_last_that_say_anything(tmp_path: Path) -> None:
+    for number, name in enumerate("abcdefghijklmn"):
+        journal = Journal(tmp_path, name, MARK if name != "a" else installation_mark(b"another key"))
         journal.reserve("lane", 1)
-        journal.note("lane", [entry(ord(name))])
+        if name != "n":
+            journal.note("lane", [entry(ord(name))])
         journal.close()
-    Journal(tmp_path, "f", MARK).tidy()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["d.1.sent", "e.1.sent"]
+        os.utime(tmp_path / f"{name}.1.sent", (number, number))
+    Journal(tmp_path, "z", MARK).tidy()
+    assert sorted(path.name[0] for path in tmp_path.iterdir()) == ["a", *"defghijklm"]
+    assert all(path.stat().st_size < 4096 for path in tmp_path.iterdir())
 
 
 def test_where_there_is_no_room_nothing_is_reserved(tmp_path: Path) -> None:
@@ -195,6 +199,20 @@ def test_an_answer_that_was_not_stored_is_known_to_the_next_worker(
     assert not office.house.enrollment(id).in_doubt
     assert len(office.sink.talks) >= 1
     assert not any(part.breaches for part in verify_account(office.database, office.house.account_id))
+
+
+def test_a_defect_in_reading_back_does_not_end_the_sending(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> list[Entry]:
+        raise ValueError("a defect")
+
+    office.enroll(office.house.sequence(letter()), office.house.person())
+    office.work()
+    office.worker.close()
+    monkeypatch.setattr("drumbeat.worker.recovery.replay", broken)
+    office.worker = Worker(office.house.world)
+    office.enroll(office.house.sequence(letter(), name="Another"), office.house.person("Bob"))
+    office.work()
+    assert len(office.sink.letters) == 2
 
 
 def test_a_journal_read_twice_changes_nothing(office: Office) -> None:

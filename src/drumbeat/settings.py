@@ -251,7 +251,7 @@ sends `DRUMBEAT_METRICS_TOKEN` as a Bearer token: what is due and for how long, 
 blocked and why, mailboxes and inboxes in trouble, and what happened in all. The figures are read from the tables, so
 every process tells the same, and no account or address is named. Worth an alarm: `drumbeat_due_seconds` above a minute
 while no mailbox is held, or any doubt (`drumbeat_letters` with the status `unknown`) or held mailbox
-(`drumbeat_mailboxes` with the state `held`).
+(`drumbeat_mailboxes` with the state `held`), and `drumbeat_quarantined` at 1, when nothing is sent at all.
 
 ## An account of your own
 

@@ -71,6 +71,8 @@ class Carrier:
     def close(self) -> None:
         """Hang up."""
         self._post.close()
+        if self._journal is not None:
+            self._journal.leave(self._token)
 
     def _take(self, count: int) -> Sequence[Envelope]:
         envelopes: list[Envelope] = []

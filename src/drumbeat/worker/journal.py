@@ -25,7 +25,8 @@ from drumbeat.operations.replay import Entry
 _SEGMENT: Final = 2 * 2**20  # bytes; room for all that a worker may have out at once, many times over
 _LONGEST: Final = 1200  # bytes of an entry
 _LEAST: Final = 256 * _LONGEST  # what must be free before letters are claimed
-_KEPT: Final = 2  # files of a worker that has ended, and of one at work beside what is not settled
+_KEPT: Final = 2  # files of a worker at work, beside those with answers that are not settled
+_LEFT: Final = 10  # files of workers that have ended
 _SUFFIX: Final = ".sent"
 
 
@@ -109,14 +110,23 @@ class Journal:
             yield from _entries(path, self._header)
 
     def tidy(self) -> None:
-        """Take away what workers that have ended left, but for the last of it."""
-        for path in self._others()[:-_KEPT]:
+        """Take away what workers that have ended left of this installation, but for the last that says anything."""
+        own = [path for path in self._others() if _first_line(path) == self._header]
+        telling = [path for path in own if next(_entries(path, self._header), None) is not None]
+        for path in {*own} - {*telling[-_LEFT:]}:
             path.unlink(missing_ok=True)
 
+    def leave(self, lane: str) -> None:
+        """Keep no more room for a lane."""
+        with self._lock:
+            self._owed.pop(lane, None)
+
     def close(self) -> None:
-        """Let the files go; they stay where they are."""
+        """Let the files go; they stay where they are, as long as what is in them."""
         with self._lock:
             for segment in self._segments:
+                with suppress(OSError):
+                    os.ftruncate(segment.file, segment.length)
                 os.close(segment.file)
             self._segments.clear()
 
@@ -199,14 +209,17 @@ def _line(entry: Entry) -> bytes:
 
 def _entries(path: Path, header: bytes) -> Iterator[Entry]:
     """The entries of a file that belongs to this installation, up to the first that was not written to its end."""
-    try:
-        first, *lines = path.read_bytes().split(b"\n")
-    except OSError:
+    if _first_line(path) != header:
         return
-    if first + b"\n" != header:
-        return
-    for line in lines:
-        checksum, _, content = line.partition(b" ")
-        if checksum != b"%08x" % zlib.crc32(content):
-            return
-        yield msgspec.json.decode(content, type=Entry)
+    with suppress(OSError, msgspec.DecodeError):
+        for line in path.read_bytes().split(b"\n")[1:]:
+            checksum, _, content = line.partition(b" ")
+            if checksum != b"%08x" % zlib.crc32(content):
+                return
+            yield msgspec.json.decode(content, type=Entry)
+
+
+def _first_line(path: Path) -> bytes:
+    with suppress(OSError), path.open("rb") as file:
+        return file.readline(200)
+    return b""

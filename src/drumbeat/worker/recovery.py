@@ -9,6 +9,7 @@ from time import monotonic
 
 import structlog
 
+from drumbeat.domain.errors import Unavailable
 from drumbeat.operations.replay import Entry, replay, stand_still_if_fallen_back
 from drumbeat.store.stamps import to_stamp
 from drumbeat.wiring import World
@@ -82,4 +83,11 @@ class Recovery:
         return unknown
 
     def _settled(self, account_id: int, entries: Sequence[Entry]) -> list[Entry]:
-        return self._world.database.transact(lambda tx: replay(tx, account_id, entries))
+        try:
+            return self._world.database.transact(lambda tx: replay(tx, account_id, entries))
+        except Unavailable:
+            raise
+        except Exception:
+            # A defect here must not keep letters from being sent: what it would have settled becomes a doubt.
+            _log.exception("answers cannot be read back", account_id=account_id, answers=len(entries))
+            return []
