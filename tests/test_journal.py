@@ -201,6 +201,32 @@ def test_an_answer_that_was_not_stored_is_known_to_the_next_worker(
     assert not any(part.breaches for part in verify_account(office.database, office.house.account_id))
 
 
+def test_an_answer_to_an_earlier_try_says_nothing_of_a_later_one(office: Office) -> None:
+    """The same worker, the same letter: put off first, then taken, and killed before that was noted."""
+    office.sink.script = {At.DOT: Do(reply="451 4.3.0 later")}
+    id = office.enroll(office.house.sequence(letter()), office.house.person()).id
+    office.work()
+    office.sink.script = {}
+    office.clock.advance(timedelta(minutes=5))
+
+    def killed(journal: Journal, lane: str, entries: list[Entry]) -> None:
+        if entries:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Journal, "note", killed)
+        with pytest.raises(KeyboardInterrupt):
+            office.work()
+    assert office.delivered(id) == ["transmitting"]
+    office.worker._carriers.clear()
+    office.worker.close()
+    office.worker = Worker(office.house.world)
+    office.work()
+    office.later(minutes=10)
+    assert len(office.sink.letters) == 1, "it was sent again"
+    assert office.house.enrollment(id).in_doubt
+
+
 def test_a_defect_in_reading_back_does_not_end_the_sending(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> list[Entry]:
         raise ValueError("a defect")
@@ -285,6 +311,8 @@ def test_a_database_that_fell_back_stands_still_and_the_journal_settles_what_it_
     office.later(minutes=5)
     assert len(office.sink.letters) == 1
     assert "does not know 1 letters that left" in str(standstill(office))
+    bob = office.enroll(office.house.sequence(letter(), name="Later"), office.house.person("Bob"))
+    office.clock.advance(timedelta(hours=1))
     office.transact(lambda tx: reconcile(tx, nothing_was_sent=False))
     office.worker.close()
     office.worker = Worker(office.house.world)
@@ -294,9 +322,10 @@ def test_a_database_that_fell_back_stands_still_and_the_journal_settles_what_it_
     office.worker = Worker(office.house.world)
     office.work()
     assert office.house.enrollment(id).position == 1
-    assert len(office.sink.letters) == 1
+    assert office.recipients() == ["ada@example.com", "bob@example.com"]
+    assert office.house.enrollment(bob.id).state is State.FINISHED, "due when nothing left any more: no doubt"
     office.later(hours=25)
-    assert len(office.sink.letters) == 2
+    assert office.recipients() == ["ada@example.com", "bob@example.com", "ada@example.com"]
 
 
 def test_a_database_that_goes_away_and_comes_back_older_is_found_out_by_a_worker_at_work(
@@ -316,7 +345,9 @@ def test_a_database_that_goes_away_and_comes_back_older_is_found_out_by_a_worker
     assert standstill(office) is not None
 
 
-def test_a_letter_that_is_out_when_the_database_comes_back_older_is_not_sent_by_another(office: Office) -> None:
+def test_a_letter_that_is_out_when_the_database_comes_back_older_is_not_sent_by_another(
+    office: Office, tmp_path: Path
+) -> None:
     id = office.enroll(office.house.sequence(letter()), office.house.person()).id
     before = office.everything()
     at = to_stamp(office.clock.now)
@@ -328,6 +359,9 @@ def test_a_letter_that_is_out_when_the_database_comes_back_older_is_not_sent_by_
     office.worker._recovery.step(lambda: [out])
     assert standstill(office) is None, "it is known here"
     forget(office, before)
-    office.database.breaks += 1
-    office.worker._recovery.step(lambda: [out])
-    assert standstill(office) is not None
+    for is_answered, stands in ((True, False), (False, True)):
+        answers = iter([[out], [] if is_answered else [out]])
+        office.database.breaks += 1
+        office.worker._recovery._journal = Journal(tmp_path / "empty", "b", MARK)
+        office.worker._recovery.step(lambda: next(answers))  # noqa: B023
+        assert (standstill(office) is not None) is stands

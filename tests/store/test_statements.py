@@ -45,7 +45,7 @@ ACROSS_ACCOUNTS = {
     "mailboxes._ANY_REAL",
     "mailboxes._TO_TEST",
     "notices._FIND_DUE",
-    "quarantine._COUNT_LOST",
+    "quarantine._COUNT_DUE",
     "replans._NEXT",
     "turns._BLOCKED",
 }
@@ -67,7 +67,7 @@ MAY_WALK = {
     "figures._NOTICES": "letters to users that wait",
     "figures._OPEN": "open letters only, by their own partial index",
     "figures._UNKNOWN": "doubts only, by their own partial index",
-    "quarantine._COUNT_LOST": "an operator's question, once after a restore",
+    "quarantine._COUNT_DUE": "an operator's question, once after a restore",
     "overview._BY_REASON": "blocked enrollments only, by their own partial index",
     "overview._BY_SEQUENCE": "the operator's view of the sequences",
     "overview._UNKNOWN": "doubts only, by their own partial index",

@@ -54,7 +54,7 @@ def restore(
 
 def _tell_restored(settings: Settings) -> None:
     with opened(settings) as world, world.database.read() as snapshot:
-        found, lost = standstill.find(snapshot), standstill.count_lost(snapshot)
+        found, lost = standstill.find(snapshot), standstill.count_due(snapshot, None)
     if found is not None:
         say(f"Restored. {found.sentence}")
         say(f"{lost} letters were due until now: they may have left since {shown(found.since)}.")

@@ -10,15 +10,16 @@ _SKIPPED = 1_000_000  # ids; more than anybody makes between two copies
 
 
 def reconcile(tx: Tx, *, nothing_was_sent: bool) -> int:
-    """Let letters leave again, and return how many are due; NotFound if there is no quarantine.
+    """Let letters leave again; NotFound if there is no quarantine.
 
-    Unless nothing was sent, each of those may have left before, and the dispatcher makes a doubt of it. Ids that were
+    Returns how many were due. Unless nothing was sent, each of those may have left before, and the dispatcher makes a
+    doubt of it. Ids that were
     given meanwhile stand in letters and in other systems, so none of them is given again.
     """
     if quarantine.find(tx) is None:
         raise NotFound("There is no quarantine.")
-    quarantine.end(tx, None if nothing_was_sent else tx.now)
+    quarantine.end(tx, nothing_was_sent=nothing_was_sent)
     if not nothing_was_sent:
         for account in accounts.list_accounts(tx):
             accounts.skip_ids(tx, account.id, _SKIPPED)
-    return quarantine.count_lost(tx)
+    return quarantine.count_due(tx, tx.now if nothing_was_sent else quarantine.lost_until(tx))

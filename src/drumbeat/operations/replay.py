@@ -28,8 +28,8 @@ _EVIDENCE = "the journal of sent letters has the server's answer"
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """The answer to a letter whose final dot was written (code 0: none yet); `at` is the database's clock, in
-    microseconds.
+    """The answer to a letter whose final dot was written (code 0: none yet); `at` is when the try passed its point of
+    no return, by the database's clock, in microseconds.
 
     What the server said has no addresses any more: nobody is to be found here after an erasure.
     """
@@ -78,15 +78,21 @@ def replay(tx: Tx, account_id: int, entries: Sequence[Entry]) -> list[Entry]:
     unknown = []
     for entry in entries:
         delivery = known.get(entry.key)
-        is_own = delivery is not None and delivery.lease_token == entry.token
         if delivery is None or delivery.status in _NOT_OUT:
             unknown += [entry] if entry.may_have_left else []
-        elif is_own and entry.code and delivery.status in (DeliveryStatus.TRANSMITTING, DeliveryStatus.UNKNOWN):
+        elif entry.code and _is_of_this_try(entry, delivery):
             answered = _answered(tx, entry, delivery, locked[entry.enrollment_id])
             commit_turn(tx, account_id, delivery.mailbox_id, [answered], [], token=entry.token)
         elif delivery.status is DeliveryStatus.UNKNOWN and entry.is_proof:
             settle_by_evidence(tx, account_id, entry.key, _EVIDENCE)
     return unknown
+
+
+def _is_of_this_try(entry: Entry, delivery: Delivery) -> bool:
+    """Whether it answers the try that is out: an earlier one, put off, may have had another answer."""
+    is_out = delivery.status in (DeliveryStatus.TRANSMITTING, DeliveryStatus.UNKNOWN)
+    left_at = None if delivery.transmitting_at is None else to_stamp(delivery.transmitting_at)
+    return is_out and delivery.lease_token == entry.token and left_at == entry.at
 
 
 def _answered(tx: Tx, entry: Entry, delivery: Delivery, enrollment: Enrollment) -> Answered:
@@ -108,4 +114,5 @@ def stand_still_if_fallen_back(tx: Tx, unknown: Sequence[Entry]) -> bool:
         return False
     since: datetime = from_stamp(min(news))
     cause = f"The database has fallen back: it does not know {len(news)} letters that left, the first of them at"
-    return quarantine.begin(tx, Quarantine(since, f"{cause} {since:%Y-%m-%d %H:%M:%S} UTC."))
+    standstill = Quarantine(since, f"{cause} {since:%Y-%m-%d %H:%M:%S} UTC.")
+    return quarantine.begin(tx, standstill, nothing_left_after=tx.now)

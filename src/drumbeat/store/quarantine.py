@@ -24,17 +24,24 @@ def find(snapshot: Snapshot) -> Quarantine | None:
     return Quarantine(from_stamp(row.quarantined_since), row.quarantine_cause or "")
 
 
-def begin(tx: Tx, quarantine: Quarantine) -> bool:
-    """Let nothing leave from now on; False if one stood already, which then reaches back as far as both do."""
+def begin(tx: Tx, quarantine: Quarantine, *, nothing_left_after: datetime | None = None) -> bool:
+    """Let nothing leave from now on; False if one stood already, which then reaches back as far as both do.
+
+    `nothing_left_after` is known where no other copy of the database may have gone on sending.
+    """
     found = find(tx)
-    since = quarantine.since if found is None else min(found.since, quarantine.since)
-    tx.run(_BEGIN, since=to_stamp(since), cause=quarantine.cause if found is None else found.cause)
-    return found is None
+    if found is not None:
+        tx.run(_REACH_BACK, since=to_stamp(min(found.since, quarantine.since)))
+        return False
+    last = stamp_or_none(nothing_left_after)
+    tx.run(_BEGIN, since=to_stamp(quarantine.since), cause=quarantine.cause, nothing_left_after=last)
+    return True
 
 
-def end(tx: Tx, lost_until: datetime | None) -> None:
-    """Let letters leave again; those due until `lost_until` may have left before (None: none of them has)."""
-    tx.run(_END, lost_until=stamp_or_none(lost_until), now=to_stamp(tx.now))
+def end(tx: Tx, *, nothing_was_sent: bool) -> None:
+    """Let letters leave again; unless nothing was sent, those due until now, or until nothing left any more, may have
+    left before."""
+    tx.run(_END, is_lost=not nothing_was_sent, now=to_stamp(tx.now))
 
 
 def lost_until(snapshot: Snapshot) -> datetime | None:
@@ -49,19 +56,25 @@ def reconciled_at(snapshot: Snapshot) -> datetime | None:
     return None if row is None else instant_or_none(row.reconciled_at)
 
 
-def count_lost(snapshot: Snapshot) -> int:
-    """How many letters of all accounts were due until now, and would be in doubt."""
-    row = snapshot.first(_COUNT_LOST, now=to_stamp(snapshot.now))
+def count_due(snapshot: Snapshot, before: datetime | None) -> int:
+    """How many letters of all accounts were due before then (None: before now)."""
+    row = snapshot.first(_COUNT_DUE, before=to_stamp(before or snapshot.now))
     return 0 if row is None else int(row[0])
 
 
 _FIND = Statement(
     "SELECT quarantined_since, quarantine_cause, reconciled_at, lost_until FROM installation WHERE id = 1"
 )
-_BEGIN = Statement("UPDATE installation SET quarantined_since = :since, quarantine_cause = :cause WHERE id = 1")
-_COUNT_LOST = Statement("SELECT count(*) FROM due WHERE due_at <= :now AND lane_id <> 0")
+_BEGIN = Statement("""
+    UPDATE installation SET quarantined_since = :since, quarantine_cause = :cause,
+        nothing_left_after = :nothing_left_after
+    WHERE id = 1
+""")
+_REACH_BACK = Statement("UPDATE installation SET quarantined_since = :since WHERE id = 1")
+_COUNT_DUE = Statement("SELECT count(*) FROM due WHERE due_at <= :before AND lane_id <> 0")
 _END = Statement("""
     UPDATE installation SET quarantined_since = NULL, quarantine_cause = NULL, reconciled_at = :now,
-        lost_until = coalesce(:lost_until, lost_until)
+        lost_until = CASE WHEN :is_lost THEN coalesce(nothing_left_after, :now) ELSE lost_until END,
+        nothing_left_after = NULL
     WHERE id = 1
 """)

@@ -91,6 +91,7 @@ installation = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("quarantined_since", BigInteger),  # nothing is sent: what left since then may be missing here
     Column("quarantine_cause", Text),
+    Column("nothing_left_after", BigInteger),  # it stands still since then, and no other copy of it sends
     Column("reconciled_at", BigInteger),  # when that was ended last
     Column("lost_until", BigInteger),  # letters due until then may have left without a trace here
 )

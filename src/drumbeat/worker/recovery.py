@@ -57,13 +57,15 @@ class Recovery:
         """What this worker knows is held against a database that was away; then the others have time to do so."""
         breaks = self._world.database.breaks
         if breaks != self._seen_breaks:
-            self._look([*journal.kept(), *out()])
+            self._look([*journal.kept(), *out()], out)
             self._seen_breaks, self._back_since = breaks, monotonic()
         elif monotonic() - self._back_since > _OTHERS_LOOK:
             self._breaks = breaks
 
-    def _look(self, entries: Iterable[Entry]) -> None:
-        self._unknown = self._replayed([*self._unknown, *entries])
+    def _look(self, entries: Iterable[Entry], out: Callable[[], Iterable[Entry]] = lambda: ()) -> None:
+        unknown = self._replayed([*self._unknown, *entries])
+        still_out = set(out())  # what was answered while we looked is no news
+        self._unknown = [entry for entry in unknown if entry.code or entry in still_out]
         self._looked_at = monotonic()
         if self._unknown and self._has_fallen_back():
             _log.error("the database has fallen back and nothing is sent", letters=len(self._unknown))

@@ -13,5 +13,6 @@ def upgrade() -> None:
     """Apply."""
     op.add_column("installation", sa.Column("quarantined_since", sa.BigInteger(), nullable=True))
     op.add_column("installation", sa.Column("quarantine_cause", sa.Text(), nullable=True))
+    op.add_column("installation", sa.Column("nothing_left_after", sa.BigInteger(), nullable=True))
     op.add_column("installation", sa.Column("reconciled_at", sa.BigInteger(), nullable=True))
     op.add_column("installation", sa.Column("lost_until", sa.BigInteger(), nullable=True))
