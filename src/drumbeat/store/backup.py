@@ -53,6 +53,7 @@ def _copy_sqlite(database: Database, part: Path, mark: Quarantine) -> None:
             "UPDATE installation SET quarantined_since = ?, quarantine_cause = ? WHERE quarantined_since IS NULL",
             (to_stamp(mark.since), mark.cause),
         )
+        copy.execute("UPDATE id_counters SET next = next + ?", (quarantine.SKIPPED,))
         copy.commit()
 
 
@@ -63,7 +64,8 @@ def _dump_postgresql(url: URL, part: Path, mark: Quarantine) -> None:
         out.write(
             "\nUPDATE public.installation SET"
             f" quarantined_since = {to_stamp(mark.since)}, quarantine_cause = '{mark.cause}'"
-            " WHERE quarantined_since IS NULL;\n".encode()
+            " WHERE quarantined_since IS NULL;\n"
+            f"UPDATE public.id_counters SET next = next + {quarantine.SKIPPED};\n".encode()
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from drumbeat.domain.timeline import Quarantine
+from drumbeat.store import accounts
 from drumbeat.store.stamps import from_stamp, instant_or_none, stamp_or_none, to_stamp
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Snapshot, Tx
@@ -14,6 +15,9 @@ IS_QUARANTINED = "EXISTS (SELECT 1 FROM installation q WHERE q.id = 1 AND q.quar
 
 LOST_UNTIL = "(SELECT coalesce(max(q.lost_until), 0) FROM installation q WHERE q.id = 1)"
 """For statements that give a letter an instant anew: what had one behind this must not come before it."""
+
+SKIPPED = 1_000_000
+"""Ids of every kind that are left out when a quarantine begins: more than anybody makes between two copies."""
 
 
 def find(snapshot: Snapshot) -> Quarantine | None:
@@ -27,7 +31,8 @@ def find(snapshot: Snapshot) -> Quarantine | None:
 def begin(tx: Tx, quarantine: Quarantine, *, nothing_left_after: datetime | None = None) -> bool:
     """Let nothing leave from now on; False if one stood already, which then reaches back as far as both do.
 
-    `nothing_left_after` is known where no other copy of the database may have gone on sending.
+    `nothing_left_after` is known where no other copy of the database may have gone on sending. Ids that were given
+    and forgotten, or are given by the other copy, stand in letters and in other systems: none is given here again.
     """
     found = find(tx)
     if found is not None:
@@ -35,6 +40,8 @@ def begin(tx: Tx, quarantine: Quarantine, *, nothing_left_after: datetime | None
         return False
     last = stamp_or_none(nothing_left_after)
     tx.run(_BEGIN, since=to_stamp(quarantine.since), cause=quarantine.cause, nothing_left_after=last)
+    for account in accounts.list_accounts(tx):
+        accounts.skip_ids(tx, account.id, SKIPPED)
     return True
 
 
