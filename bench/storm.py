@@ -7,12 +7,15 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 
 from bench._machine import FastSink, Place, fast_sink, place, row
 from drumbeat.domain.delivery import read_message_id
+from drumbeat.domain.errors import Unavailable
 from drumbeat.operations.execute import ContactInput, execute
 from drumbeat.operations.verification import verify_account
 from drumbeat.store.database import Database
@@ -84,11 +87,10 @@ class Storm:
 
     def _enroll(self, house: House, sequence_id: int, letters: int) -> None:
         key, account_id, owner_id = house.world.hash_key, house.account_id, house.owner_id
+        transact = house.world.database.transact
         for start in range(self.letters, self.letters + letters, 500):
             contacts = [ContactInput(f"p{n}@example.com", f"P{n}") for n in range(start, start + 500)]
-            house.world.database.transact(
-                lambda tx, c=contacts: execute(tx, key, account_id, owner_id, sequence_id, c)  # type: ignore[misc]
-            )
+            _patiently(lambda c=contacts: transact(lambda tx: execute(tx, key, account_id, owner_id, sequence_id, c)))
         self.letters += letters
 
     def _rage(self, workers: Crew, chance: random.Random) -> None:
@@ -148,10 +150,22 @@ class Storm:
 
 
 def _count(house: House, statement: Statement) -> int:
-    with house.world.database.read() as snapshot:
-        found = snapshot.first(statement, account_id=house.account_id)
-    assert found is not None
+    found = _patiently(lambda: _first(house, statement))
     return int(found[0])
+
+
+def _first(house: House, statement: Statement) -> Any:
+    with house.world.database.read() as snapshot:
+        return snapshot.first(statement, account_id=house.account_id)
+
+
+def _patiently(ask: Callable[[], Any]) -> Any:
+    """Ask again where the storm has broken our own connection."""
+    while True:
+        try:
+            return ask()
+        except Unavailable:
+            time.sleep(0.1)
 
 
 def _ids(house: House, statement: Statement) -> set[int]:
