@@ -24,7 +24,8 @@ from drumbeat.wiring import open_world
 def test_a_first_start_serves_enrolls_and_sends_and_a_second_one_goes_on(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     with served(kept) as (server, first):
-        assert {stat.S_IMODE(each.stat().st_mode) for each in kept.iterdir()} == {0o600}
+        assert {stat.S_IMODE(each.stat().st_mode) for each in kept.rglob("*") if each.is_file()} == {0o600}
+        assert {stat.S_IMODE(each.stat().st_mode) for each in (kept, kept / "journal")} == {0o700}
         assert sorted(first["sequence_ids"]) == ["Trial follow-up", "Welcome call"]
         second = subprocess.run(
             [sys.executable, "-m", "drumbeat", "serve"],

@@ -67,7 +67,7 @@ def test_a_restored_database_stands_still_until_it_is_reconciled(
     house.world.database.close()
     restored = fine(run("restore", copy, "--replace", DATABASE_URL=elsewhere))
     assert COPIED in restored
-    assert "1 letters were due until now" in restored
+    assert restored.rstrip().endswith(": 1.")
     assert ("replaced-1" in restored) == elsewhere.startswith("sqlite")
     status = fine(run("status", DATABASE_URL=elsewhere))
     assert COPIED in status
@@ -76,7 +76,7 @@ def test_a_restored_database_stands_still_until_it_is_reconciled(
     assert doctor.exit_code == 1
     assert "wrong  quarantine: Nothing is sent" in doctor.output
     assert "whoever runs Drumbeat" in fine(run("status", "1", DATABASE_URL=elsewhere))
-    assert "1 that were due before may have left" in fine(run("reconcile", DATABASE_URL=elsewhere))
+    assert fine(run("reconcile", DATABASE_URL=elsewhere)).rstrip().endswith("(`drumbeat unknown list`): 1.")
     refused(run("reconcile", DATABASE_URL=elsewhere), "There is no quarantine.")
     assert "ok     no quarantine" in run("doctor", DATABASE_URL=elsewhere).output
 
@@ -86,7 +86,7 @@ def test_where_nothing_was_sent_everything_goes_on(run: Run, house: House, sink:
     assert fine(run("quarantine", "--since", "2026-03-01")) == "It was in quarantine already.\n"
     work(house)
     assert sink.letters == []
-    assert "1 that are due among them" in fine(run("reconcile", "--nothing-was-sent"))
+    assert fine(run("reconcile", "--nothing-was-sent")) == "Letters are sent again. Due now: 1.\n"
     work(house)
     assert len(sink.letters) == 1
 

@@ -22,7 +22,7 @@ from drumbeat.testing.house import House, letter, open_house
 from drumbeat.testing.points import POINTS
 from drumbeat.testing.sink import Sink
 
-DEATHS = 3
+DEATHS = 2
 # What stands when a worker has died there: the letter's status, whether the server has it (None: either), and whether
 # it ends as a doubt.
 TABLE: dict[str, tuple[str | None, bool | None, bool]] = {

@@ -23,7 +23,7 @@ from drumbeat.testing.sink import CUT, At
 from tests.corpus.message import plain
 from tests.operations.office import Office, opened
 
-SECRET = "Ada"
+SECRET = "Zuleika"
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_without_a_number_of_days_content_stays_for_ever(office: Office) -> None
 def test_what_runs_or_is_in_doubt_keeps_its_content(office: Office) -> None:
     keep(office, 1)
     office.sink.script = {At.DOT: CUT}
-    doubtful = office.enroll(office.house.sequence(letter()), office.house.person())
+    doubtful = office.enroll(office.house.sequence(letter()), office.house.person(SECRET))
     office.work()
     office.set_state(doubtful.id, State.FINISHED)
     office.later(days=9)

@@ -59,7 +59,9 @@ class TestTransactions:
             with tx.together():
                 for _ in range(3):
                     tx.run(
-                        Statement("INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, true, 'ask', 0, 0, 'all', NULL)")
+                        Statement(
+                            "INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, true, 'ask', 0, 0, 'all', NULL, NULL)"
+                        )
                     )
 
         with pytest.raises(BrokenRule):
@@ -78,7 +80,7 @@ class TestTransactions:
     @only_sqlite
     def test_a_snapshot_cannot_write(self, database: Database) -> None:
         adding = Statement(
-            "INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, 1, 'ask', 0, 0, 'all', NULL) RETURNING id"
+            "INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, 1, 'ask', 0, 0, 'all', NULL, NULL) RETURNING id"
         )
         with pytest.raises(DatabaseUnwritable), database.read() as snapshot:
             snapshot.first(adding)
@@ -110,7 +112,7 @@ class TestTransactions:
 
         def twin(tx: Tx) -> None:
             tries.append(1)
-            tx.run(Statement("INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, true, 'ask', 0, 0, 'all', NULL)"))
+            tx.run(Statement("INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, true, 'ask', 0, 0, 'all', NULL, NULL)"))
 
         database.transact(twin)
         with pytest.raises(BrokenRule):
@@ -136,7 +138,8 @@ class TestTransactions:
         def add(tx: Tx) -> int:
             id = ids.pop(0)
             tx.run(
-                Statement("INSERT INTO accounts VALUES (:id, 'B', 'UTC', NULL, true, 'ask', 0, 0, 'all', NULL)"), id=id
+                Statement("INSERT INTO accounts VALUES (:id, 'B', 'UTC', NULL, true, 'ask', 0, 0, 'all', NULL, NULL)"),
+                id=id,
             )
             return id
 
@@ -285,7 +288,9 @@ class TestTrouble:
 
     def test_a_broken_rule_stays_what_it_is(self, database: Database) -> None:
         with pytest.raises(BrokenRule), database.write() as tx:
-            tx.run(Statement("INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, true, 'guess', 0, 0, 'all', NULL)"))
+            tx.run(
+                Statement("INSERT INTO accounts VALUES (1, 'A', 'UTC', NULL, true, 'guess', 0, 0, 'all', NULL, NULL)")
+            )
 
     def test_what_a_statement_carried_is_not_told(self, database: Database) -> None:
         with pytest.raises(BrokenRule) as caught, database.write() as tx:

@@ -57,7 +57,7 @@ def _tell_restored(settings: Settings) -> None:
         found, lost = standstill.find(snapshot), standstill.count_due(snapshot, None)
     if found is not None:
         say(f"Restored. {found.sentence}")
-        say(f"{lost} letters were due until now: they may have left since {shown(found.since)}.")
+        say(f"Letters due until now, which may have left since {shown(found.since)}: {lost}.")
 
 
 def quarantine(
@@ -88,7 +88,7 @@ def reconcile(
     with opened() as world:
         lost = world.database.transact(lambda tx: end_quarantine(tx, nothing_was_sent=nothing_was_sent))
     if nothing_was_sent:
-        say(f"Letters are sent again, {lost} that are due among them.")
+        say(f"Letters are sent again. Due now: {lost}.")
     else:
-        say("Letters are sent again, those that come due from now on.")
-        say(f"{lost} that were due before may have left: `drumbeat unknown list` shows them soon.")
+        say("Letters that come due from now on are sent again.")
+        say(f"Due before, and in doubt from now on (`drumbeat unknown list`): {lost}.")

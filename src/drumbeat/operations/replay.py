@@ -113,6 +113,6 @@ def stand_still_if_fallen_back(tx: Tx, unknown: Sequence[Entry]) -> bool:
     if not news:
         return False
     since: datetime = from_stamp(min(news))
-    cause = f"The database has fallen back: it does not know {len(news)} letters that left, the first of them at"
-    standstill = Quarantine(since, f"{cause} {since:%Y-%m-%d %H:%M:%S} UTC.")
+    cause = f"The database has fallen back: letters that left since {since:%Y-%m-%d %H:%M:%S} UTC are missing in it."
+    standstill = Quarantine(since, cause)
     return quarantine.begin(tx, standstill, nothing_left_after=tx.now)
