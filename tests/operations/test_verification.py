@@ -58,7 +58,7 @@ def broken(office: Office) -> set[Breach]:
 
 def test_where_everything_fits_nothing_is_found(office: Office) -> None:
     assert broken(office) == set()
-    assert [part.ids for part in verify_account(office.database, office.house.account_id)] == [LONG_FINISHED]
+    assert [part.enrollments for part in verify_account(office.database, office.house.account_id)] == [LONG_FINISHED]
 
 
 DAMAGE = {

@@ -28,7 +28,7 @@ def verify() -> None:
         broken, named, looked_at = Counter[tuple[int, str]](), dict[tuple[int, str], list[int]](), 0
         for id in ids:
             for part in verify_account(world.database, id):
-                looked_at += part.ids
+                looked_at += part.enrollments
                 for breach in part.breaches:
                     key = breach.account_id, breach.rule
                     broken[key] += len(breach.enrollment_ids)

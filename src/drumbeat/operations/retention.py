@@ -8,9 +8,9 @@ from drumbeat.operations.erasure import blank_letters_and_history
 from drumbeat.store import accounts, retention
 from drumbeat.store.database import Database
 from drumbeat.store.transaction import Tx
-from drumbeat.store.verification import last_enrollment
+from drumbeat.store.verification import next_enrollments
 
-_AT_ONCE = 500  # ids looked at in a transaction
+_AT_ONCE = 500  # enrollments looked at in a transaction
 
 
 def kept_for_a_while(database: Database) -> list[int]:
@@ -23,11 +23,12 @@ def empty_next(database: Database, account_id: int, after: int) -> int | None:
     """Take the content of what ended long enough ago from the next enrollments behind `after`; where to go on, or None
     at the end."""
     with database.read() as snapshot:
-        last = last_enrollment(snapshot, account_id)
-    if after >= last:
+        part = next_enrollments(snapshot, account_id, after, _AT_ONCE)
+    if part is None:
         return None
-    database.transact(lambda tx: _empty(tx, account_id, after, after + _AT_ONCE))
-    return after + _AT_ONCE
+    up_to, _ = part
+    database.transact(lambda tx: _empty(tx, account_id, after, up_to))
+    return up_to
 
 
 def _empty(tx: Tx, account_id: int, after: int, up_to: int) -> None:

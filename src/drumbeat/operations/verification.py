@@ -22,18 +22,21 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A part of an account that was looked at: how many ids it spans, and what is wrong there."""
+    """A part of an account that was looked at: how many enrollments it has, and what is wrong there."""
 
-    ids: int
+    enrollments: int
     breaches: tuple[Breach, ...]
 
 
 def verify_account(database: Database, account_id: int) -> Iterator[Verified]:
     """Look at every enrollment of an account, part by part, each part as it is at one instant."""
-    with database.read() as snapshot:
-        last = verification.last_enrollment(snapshot, account_id)
-    for after in range(0, last, _AT_ONCE):
-        up_to = min(after + _AT_ONCE, last)
+    after = 0
+    while True:
         with database.read() as snapshot:
+            part = verification.next_enrollments(snapshot, account_id, after, _AT_ONCE)
+            if part is None:
+                return
+            up_to, count = part
             found = verification.broken_rules(snapshot, account_id, after, up_to, snapshot.now)
-        yield Verified(up_to - after, tuple(Breach(account_id, rule, ids) for rule, ids in found.items()))
+        yield Verified(count, tuple(Breach(account_id, rule, ids) for rule, ids in found.items()))
+        after = up_to

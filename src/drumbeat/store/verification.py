@@ -20,10 +20,13 @@ from drumbeat.store.transaction import Snapshot
 _SLACK = timedelta(minutes=2)  # four leases, and longer than any transaction waits for a lock
 
 
-def last_enrollment(snapshot: Snapshot, account_id: int) -> int:
-    """The highest enrollment id of an account, 0 if it has none."""
-    row = snapshot.first(_LAST, account_id=account_id)
-    return 0 if row is None else int(row[0])
+def next_enrollments(snapshot: Snapshot, account_id: int, after: int, limit: int) -> tuple[int, int] | None:
+    """The last of the next enrollments' ids, `limit` at most, and how many they are; None if there are no more.
+
+    Ids may have gaps of any size.
+    """
+    row = snapshot.first(_NEXT, account_id=account_id, after=after, limit=limit)
+    return None if row is None or row[0] is None else (int(row[0]), int(row[1]))
 
 
 def broken_rules(
@@ -51,7 +54,11 @@ def missing_indexes(database: Database) -> list[str]:
     return sorted(missing)
 
 
-_LAST = Statement("SELECT id FROM enrollments WHERE account_id = :account_id ORDER BY id DESC LIMIT 1")
+_NEXT = Statement("""
+    SELECT max(id), count(*) FROM (
+        SELECT id FROM enrollments WHERE account_id = :account_id AND id > :after ORDER BY id LIMIT :limit
+    ) AS next
+""")
 
 
 def _rule(text: str) -> Statement:
