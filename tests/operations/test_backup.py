@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import make_url
 
 from drumbeat.domain.errors import Misconfigured, Unavailable
+from drumbeat.domain.timeline import Quarantine
 from drumbeat.operations.quarantine import reconcile
 from drumbeat.operations.verification import verify_account
 from drumbeat.store import quarantine
@@ -107,6 +108,27 @@ def test_a_copy_of_a_copy_reaches_as_far_back_as_the_first(office: Office, tmp_p
         found = quarantine.find(snapshot)
     assert found is not None
     assert found.since == begun
+
+
+def test_a_copy_of_a_database_that_stood_still_doubts_what_its_original_sent_afterwards(
+    office: Office, tmp_path: Path, elsewhere: str
+) -> None:
+    """The original knows until when nothing had left; of the copy that is not true any more."""
+    office.clock.advance(timedelta(hours=1))
+    standstill = Quarantine(office.clock.now, "It fell back.")
+    office.transact(lambda tx: quarantine.begin(tx, standstill, nothing_left_after=tx.now))
+    later = office.enroll(office.house.sequence(letter(), name="Later"), office.house.person("Bob"))
+    copy_database(office.database, tmp_path / "copy")
+    office.clock.advance(timedelta(minutes=1))
+    office.transact(lambda tx: reconcile(tx, nothing_was_sent=False))
+    office.work()
+    assert office.recipients() == ["bob@example.com"]
+    put_back(elsewhere, tmp_path / "copy", replace=False)
+    with closing(restored_from(elsewhere, tmp_path / "another machine", office.clock.now)) as restored:
+        restored.house.world.database.transact(lambda tx: reconcile(tx, nothing_was_sent=False))
+        restored.later(seconds=1)
+        assert restored.house.enrollment(later.id).in_doubt
+    assert office.recipients() == ["bob@example.com"]
 
 
 def test_a_file_that_is_there_is_not_written_over(office: Office, tmp_path: Path) -> None:

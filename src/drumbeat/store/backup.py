@@ -50,7 +50,8 @@ def _copy_sqlite(database: Database, part: Path, mark: Quarantine) -> None:
             source.backup(copy)  # in one step: all of it as it is at one instant
         copy.execute("PRAGMA journal_mode=DELETE")
         copy.execute(
-            "UPDATE installation SET quarantined_since = ?, quarantine_cause = ? WHERE quarantined_since IS NULL",
+            "UPDATE installation SET quarantined_since = coalesce(quarantined_since, ?),"
+            " quarantine_cause = coalesce(quarantine_cause, ?), nothing_left_after = NULL",
             (to_stamp(mark.since), mark.cause),
         )
         copy.execute("UPDATE id_counters SET next = next + ?", (quarantine.SKIPPED,))
@@ -63,8 +64,8 @@ def _dump_postgresql(url: URL, part: Path, mark: Quarantine) -> None:
         out.seek(0, os.SEEK_END)
         out.write(
             "\nUPDATE public.installation SET"
-            f" quarantined_since = {to_stamp(mark.since)}, quarantine_cause = '{mark.cause}'"
-            " WHERE quarantined_since IS NULL;\n"
+            f" quarantined_since = coalesce(quarantined_since, {to_stamp(mark.since)}),"
+            f" quarantine_cause = coalesce(quarantine_cause, '{mark.cause}'), nothing_left_after = NULL;\n"
             f"UPDATE public.id_counters SET next = next + {quarantine.SKIPPED};\n".encode()
         )
 
@@ -132,9 +133,8 @@ def _prepare(url: str) -> None:
     database = Database(url, pool_size=1)
     try:
         with database.write() as tx:
-            if quarantine.find(tx) is None:
-                cause = f"The database is a copy that was put back on {tx.now:%Y-%m-%d %H:%M:%S} UTC."
-                quarantine.begin(tx, Quarantine(tx.now, cause))
+            cause = f"The database is a copy that was put back on {tx.now:%Y-%m-%d %H:%M:%S} UTC."
+            quarantine.begin(tx, Quarantine(tx.now, cause))
     finally:
         database.close()
 

@@ -36,7 +36,8 @@ def begin(tx: Tx, quarantine: Quarantine, *, nothing_left_after: datetime | None
     """
     found = find(tx)
     if found is not None:
-        tx.run(_REACH_BACK, since=to_stamp(min(found.since, quarantine.since)))
+        since = to_stamp(min(found.since, quarantine.since))
+        tx.run(_REACH_BACK, since=since, may_have_left=nothing_left_after is None)
         return False
     last = stamp_or_none(nothing_left_after)
     tx.run(_BEGIN, since=to_stamp(quarantine.since), cause=quarantine.cause, nothing_left_after=last)
@@ -77,7 +78,11 @@ _BEGIN = Statement("""
         nothing_left_after = :nothing_left_after
     WHERE id = 1
 """)
-_REACH_BACK = Statement("UPDATE installation SET quarantined_since = :since WHERE id = 1")
+_REACH_BACK = Statement("""
+    UPDATE installation SET quarantined_since = :since,
+        nothing_left_after = CASE WHEN :may_have_left THEN NULL ELSE nothing_left_after END
+    WHERE id = 1
+""")
 _COUNT_DUE = Statement("SELECT count(*) FROM due WHERE due_at <= :before AND lane_id <> 0")
 _END = Statement("""
     UPDATE installation SET quarantined_since = NULL, quarantine_cause = NULL, reconciled_at = :now,
