@@ -62,7 +62,8 @@ def test_letters_go_encrypted_after_a_login(shown: tuple[Path, Path], security: 
         desk = carry(server_at(sink, security, shown[0]), 20)
         assert set(desk.codes.values()) == {250}
         assert len(sink.letters) == 20
-        assert all(talk.encrypted for talk in sink.talks)
+        # A connection that was still being opened at the end carried nothing.
+        assert sum(talk.letters for talk in sink.talks if talk.encrypted) == 20
 
 
 def test_a_large_letter_goes_whole_over_tls(shown: tuple[Path, Path]) -> None:
