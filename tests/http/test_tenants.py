@@ -176,17 +176,17 @@ def _furnish(tx: Tx, world: World, cast: Cast, number: int) -> dict[str, int]:
     }
 
 
-def rivals_rows(world: World, cast: Cast) -> dict[str, list[Any]]:
+def rivals_rows(world: World, cast: Cast) -> dict[str, list[str]]:
     """Every row of the rival's."""
     with world.database.read() as snapshot:
         return {
-            table.name: [
-                tuple(row)
+            table.name: sorted(
+                str(tuple(row))  # in an order of our own: a database may read a table another way the second time
                 for row in snapshot.all(
                     Statement(f"SELECT * FROM {table.name} WHERE account_id = :account_id"),
                     account_id=cast.rival.account.id,
                 )
-            ]
+            )
             for table in schema.metadata.sorted_tables
             if "account_id" in table.c
         }
@@ -204,7 +204,8 @@ def test_every_route_treats_a_rival_s_ids_like_ids_nobody_has(
         for place in operation.body_ids():
             asked += _ask_by_body(houses, operation, place)
     assert asked > 100
-    assert rivals_rows(world, cast) == before
+    after = rivals_rows(world, cast)
+    assert {name: rows for name, rows in after.items() if rows != before[name]} == {}
 
 
 def _ask_by_path(houses: Houses, operation: Operation, name: str) -> int:
