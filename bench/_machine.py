@@ -67,8 +67,8 @@ def _cpu_of(process: psutil.Process) -> float:
 
 
 @contextmanager
-def place(kind: str) -> Iterator[Place]:
-    """A database of the kind ("sqlite" or "postgresql"), migrated, and gone afterwards."""
+def place(kind: str, *, empty: bool = False) -> Iterator[Place]:
+    """A database of the kind ("sqlite" or "postgresql"), migrated unless it is to be empty, and gone afterwards."""
     with ExitStack() as after:
         folder = Path(tempfile.mkdtemp(prefix="drumbeat-bench-"))
         after.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -77,7 +77,8 @@ def place(kind: str) -> Iterator[Place]:
         else:
             server = os.environ.get("DRUMBEAT_TEST_POSTGRES_URL") or after.enter_context(running_server())
             url = _own_database(server, after)
-        migrate.upgrade(url)
+        if not empty:
+            migrate.upgrade(url)
         yield Place(kind, url, folder)
 
 

@@ -13,6 +13,7 @@ import pytest
 from drumbeat.domain.delivery import DeliveryStatus
 from drumbeat.domain.enrollment import State
 from drumbeat.domain.errors import JournalUnwritable, Unavailable
+from drumbeat.mail.smtp import Post
 from drumbeat.operations.quarantine import reconcile
 from drumbeat.operations.replay import Entry, without_addresses
 from drumbeat.operations.verification import verify_account
@@ -163,7 +164,7 @@ def ends_before_its_answer_is_stored(office: Office) -> None:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Journal, "note", noted)
-        patched.setattr("drumbeat.mail.smtp.time.sleep", lambda _: None)
+        patched.setitem(Post.__init__.__kwdefaults__, "sleep", lambda _: None)
         with pytest.raises(Unavailable):
             office.work()
     database.transact = transact  # type: ignore[method-assign]

@@ -19,6 +19,7 @@ from drumbeat.domain.errors import DatabaseBusy, MissingTags
 from drumbeat.domain.person import PersonKind
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.domain.template import Attachment
+from drumbeat.mail.smtp import Post
 from drumbeat.operations import dispatch
 from drumbeat.operations.deliveries import commit_turn
 from drumbeat.operations.dispatch import claim
@@ -216,7 +217,7 @@ def test_an_answer_is_settled_before_the_mailbox_s_new_settings_are_used(
 
     with monkeypatch.context() as patched:
         patched.setattr("drumbeat.worker.carrier.commit_turn", away)
-        patched.setattr("drumbeat.mail.smtp.time.sleep", lambda _: None)
+        patched.setitem(Post.__init__.__kwdefaults__, "sleep", lambda _: None)
         with pytest.raises(DatabaseBusy):
             office.worker.step()
     office.set_mailbox(connections=2)
@@ -359,7 +360,7 @@ def lose_answers(office: Office, patched: pytest.MonkeyPatch, *, of_dots: bool) 
 
     patched.setattr("drumbeat.worker.carrier.commit_turn", going)
     patched.setattr(office.database, "transact", unanswered)
-    patched.setattr("drumbeat.mail.smtp.time.sleep", lambda _: None)
+    patched.setitem(Post.__init__.__kwdefaults__, "sleep", lambda _: None)
     with pytest.raises(DatabaseBusy):
         office.worker.step()
 

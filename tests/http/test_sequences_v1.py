@@ -10,9 +10,10 @@ from drumbeat.domain.calendar import Unit
 from drumbeat.domain.enrollment import FinishedReason
 from drumbeat.domain.happening import FinishRequested
 from drumbeat.domain.sequence import SequenceStatus, Split
-from drumbeat.store import events, sequences
+from drumbeat.store import sequences
 from drumbeat.testing.cast import Cast, add_credential, add_sequence, letter
 from drumbeat.wiring import World
+from drumbeat.worker.tending import Tending
 from tests.contracts.shapes import shape
 from tests.http.conftest import Api
 
@@ -38,7 +39,8 @@ def split_in_two(world: World, cast: Cast, share: int = 50) -> int:
 
 def count(world: World) -> None:
     """What the worker does with what happened."""
-    while world.database.transact(lambda tx: events.count_untold(tx, 100)):
+    tending = Tending(world)
+    while tending.step():
         pass
 
 

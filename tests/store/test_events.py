@@ -45,7 +45,7 @@ class TestHistory:
 
     def test_no_facts_tell_nobody_anything(self, tx: Tx, us: Tenant) -> None:
         events.add(tx, us.account_id, [(1, 1, [])])
-        assert not events.has_untold(tx)
+        assert events.accounts_untold(tx, 10) == []
 
 
 class TestJournal:
@@ -67,10 +67,13 @@ class TestCounts:
         events.add(tx, us.account_id, [(1, 1, [SENT]), (2, 1, [SENT, BLOCKED])])
         events.add(tx, us.account_id, [(1, 2, [SENT])])
         events.add(tx, rival.account_id, [(1, 1, [BLOCKED])])
-        assert events.has_untold(tx)
-        assert events.count_untold(tx, 100) == 3
-        assert not events.has_untold(tx)
-        assert events.count_untold(tx, 100) == 0
+        assert events.accounts_untold(tx, 10) == [us.account_id, rival.account_id]
+        assert events.count_untold(tx, us.account_id, 100) == 2
+        assert events.accounts_untold(tx, 10) == [rival.account_id]
+        assert events.counts(tx, rival.account_id) == []
+        assert events.count_untold(tx, rival.account_id, 100) == 1
+        assert events.accounts_untold(tx, 10) == []
+        assert events.count_untold(tx, us.account_id, 100) == 0
         assert [tuple(row) for row in events.counts(tx, us.account_id)] == [
             (1, "A", "letter_sent", 2),
             (1, "B", "blocked", 1),
@@ -87,7 +90,7 @@ class TestCounts:
         before = Counter({row.fact: row.total for row in events.counts(tx, us.account_id)})
         for revision, size in enumerate(batches, 1):
             events.add(tx, us.account_id, [(enrollment_id, revision, [SENT] * size)])
-        while events.count_untold(tx, 2):
+        while events.count_untold(tx, us.account_id, 2):
             pass
         after = Counter({row.fact: row.total for row in events.counts(tx, us.account_id)})
         assert after - before == Counter({"letter_sent": sum(batches)})
@@ -96,9 +99,9 @@ class TestCounts:
         with database.write() as tx:
             from_before = _one_told(tx)
         with pytest.raises(RuntimeError, match="on purpose"):
-            _count_and_fail(database)
+            _count_and_fail(database, from_before)
         with database.write() as tx:
-            assert events.count_untold(tx, 10) == 1
+            assert events.count_untold(tx, from_before, 10) == 1
             assert [row.total for row in events.counts(tx, from_before)] == [1]
 
 
@@ -115,7 +118,7 @@ def _one_told(tx: Tx) -> int:
     return tenant.account_id
 
 
-def _count_and_fail(database: Database) -> None:
+def _count_and_fail(database: Database, account_id: int) -> None:
     with database.write() as tx:
-        events.count_untold(tx, 10)
+        events.count_untold(tx, account_id, 10)
         raise RuntimeError("on purpose")

@@ -62,19 +62,17 @@ def journal(
     tx.insert(_JOURNAL, [row])
 
 
-def has_untold(snapshot: Snapshot) -> bool:
-    """Whether something happened that is not counted yet."""
-    return snapshot.first(_HAS_UNTOLD, topic=STATISTICS) is not None
+def accounts_untold(snapshot: Snapshot, limit: int) -> list[int]:
+    """Accounts in which something happened that is not counted yet, the longest waiting first."""
+    return [row.account_id for row in snapshot.all(_ACCOUNTS_UNTOLD, topic=STATISTICS, limit=limit)]
 
 
-def count_untold(tx: Tx, limit: int) -> int:
-    """Add what happened to the counts per sequence and variant; returns how many outbox rows were taken."""
-    taken = tx.all(_TAKE, topic=STATISTICS, limit=limit)
-    by_account: dict[int, list[tuple[int, int, int]]] = {}
-    for account_id, events in taken:
-        by_account.setdefault(account_id, []).extend(msgspec.json.decode(events))
-    for account_id, keys in sorted(by_account.items()):
-        tx.run(_COUNT, account_id=account_id, told=keys)
+def count_untold(tx: Tx, account_id: int, limit: int) -> int:
+    """Add what happened to the account's counts per sequence and variant; returns how many outbox rows were taken."""
+    taken = tx.all(_TAKE, account_id=account_id, topic=STATISTICS, limit=limit)
+    if taken:
+        told = [key for row in taken for key in msgspec.json.decode(row.events)]
+        tx.run(_COUNT, account_id=account_id, told=told)
     return len(taken)
 
 
@@ -110,11 +108,13 @@ _LIST = Statement("""
     SELECT revision, number, fact, cause, at FROM events
     WHERE account_id = :account_id AND enrollment_id = :enrollment_id ORDER BY revision, number
 """)
-_HAS_UNTOLD = Statement("SELECT 1 FROM outbox WHERE topic = :topic LIMIT 1")
+_ACCOUNTS_UNTOLD = Statement("""
+    SELECT account_id FROM outbox WHERE topic = :topic GROUP BY account_id ORDER BY min(created_at) LIMIT :limit
+""")
 _TAKE = Statement("""
-    DELETE FROM outbox WHERE topic = :topic AND token {in:
-        SELECT token FROM outbox WHERE topic = :topic ORDER BY account_id LIMIT :limit {skip locked} :in}
-    RETURNING account_id, events
+    DELETE FROM outbox WHERE account_id = :account_id AND topic = :topic AND token {in:
+        SELECT token FROM outbox WHERE account_id = :account_id AND topic = :topic LIMIT :limit {skip locked} :in}
+    RETURNING events
 """)
 _COUNT = Statement("""
     INSERT INTO sequence_counts (account_id, sequence_id, variant, fact, total)

@@ -22,6 +22,7 @@ FORGET_EVERY = timedelta(minutes=1)
 EMPTY_EVERY = timedelta(days=1)
 _FORGOTTEN_AT_ONCE = 500
 _REAPED_AT_ONCE = 100
+_COUNTED_AT_ONCE = 10  # accounts
 _TOLD_AT_ONCE = 200
 
 _log = structlog.get_logger()
@@ -75,9 +76,13 @@ class Tending:
 
     def _count(self) -> bool:
         with self._world.database.read() as snapshot:
-            if not events.has_untold(snapshot):
-                return False
-        return self._world.database.transact(lambda tx: events.count_untold(tx, _TOLD_AT_ONCE)) > 0
+            waiting = events.accounts_untold(snapshot, _COUNTED_AT_ONCE)
+        count = events.count_untold
+        counted = [
+            self._world.database.transact(lambda tx, id=id: count(tx, id, _TOLD_AT_ONCE))  # type: ignore[misc]
+            for id in waiting
+        ]
+        return any(counted)
 
     def _import(self) -> bool:
         """Take in the next part of the import that waits longest."""
