@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,8 +21,11 @@ from sqlalchemy import make_url
 
 from drumbeat.store import migrate
 from drumbeat.store.database import Database
+from drumbeat.store.statement import Statement
+from drumbeat.store.transaction import Snapshot
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.nameserver import NameServer
+from tests.distribution import refusal
 from tests.postgres import running_server
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
@@ -37,6 +42,23 @@ def _nobody_asks_the_real_dns() -> Iterator[None]:
     """Senders are looked up at a name server that knows nobody."""
     with NameServer() as server, pytest.MonkeyPatch.context() as patched:
         patched.setenv("DRUMBEAT_DNS", server.address)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _every_statement_stays_within_its_account() -> Iterator[None]:
+    """Whatever the store sends in any test is what a cluster takes that has each account on one node."""
+    run, seen = Snapshot._run, set[str]()
+
+    def looked_at(snapshot: Snapshot, statement: Statement, parameters: dict[str, Any]) -> None:
+        if statement.text not in seen:
+            sent_by = sys._getframe(2).f_globals["__name__"]
+            assert not sent_by.startswith("drumbeat.") or refusal(statement.text) is None, statement.text
+            seen.add(statement.text)
+        run(snapshot, statement, parameters)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Snapshot, "_run", looked_at)
         yield
 
 

@@ -244,6 +244,11 @@ what a copy may not do by itself: [backup](backup.md).
 A pooler in transaction mode, such as PgBouncer, may stand before PostgreSQL: end the address with
 `?pooler=transaction`, and statements are not prepared. `migrate`, `backup` and `restore` want the database itself.
 
+Where one PostgreSQL is not enough, Citus makes several of them one. On its coordinator, run `CREATE EXTENSION citus` in
+the database, then `drumbeat migrate` and `drumbeat db distribute`, with no worker running, and `db distribute` again
+after an upgrade: an account's rows lie on one node then, and what no account owns on every node. Copy such a database
+with the cluster's own means.
+
 ## Watching it
 
 `GET /health` says whether Drumbeat works. `GET /metrics` says how it stands, in the format of Prometheus, to whoever

@@ -13,6 +13,7 @@ from drumbeat.cli import (
     accounts,
     backups,
     clocks,
+    clusters,
     doctor,
     erasing,
     files,
@@ -79,6 +80,7 @@ app.add_typer(suppressions.app, name="suppression")
 app.add_typer(status.unknown_app, name="unknown")
 app.add_typer(tasks.app, name="task")
 app.add_typer(clocks.app, name="clock")
+app.add_typer(clusters.app, name="db")
 
 
 def main() -> None:
