@@ -46,7 +46,7 @@ class Place:
 
     def cpu(self) -> float:
         """CPU seconds of the database's own processes so far (SQLite works in ours)."""
-        return 0.0 if self.kind == "sqlite" else sum(_cpu_of(p) for p in _server_of(self.url))
+        return 0.0 if self.kind == "sqlite" else sum(cpu_of(p) for p in _server_of(self.url))
 
 
 def _server_of(url: str) -> list[psutil.Process]:
@@ -57,7 +57,7 @@ def _server_of(url: str) -> list[psutil.Process]:
     return [postmaster, *postmaster.children(recursive=True)]
 
 
-def _cpu_of(process: psutil.Process) -> float:
+def cpu_of(process: psutil.Process) -> float:
     try:
         times = process.cpu_times()
     except psutil.Error:
@@ -104,7 +104,7 @@ class FastSink:
     port: int
 
     def cpu(self) -> float:
-        return _cpu_of(psutil.Process(self.process.pid))
+        return cpu_of(psutil.Process(self.process.pid))
 
     def end(self) -> dict[str, int]:
         """Stop it; how often each Message-ID arrived."""

@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
+from msgspec import structs
 
 from bench._machine import Place, place, row
 from bench._serving import cpu_of, first_run_of, serve
@@ -150,8 +151,8 @@ def _hash(id: int) -> str:
 
 
 def _another(house: House, enrolled: Enrollment, id: int) -> Enrollment:
-    subject = replace(enrolled.subject, resource_id=id, address_hash=_hash(id))
-    return replace(enrolled, id=id, subject=subject)
+    subject = structs.replace(enrolled.subject, resource_id=id, address_hash=_hash(id))
+    return structs.replace(enrolled, id=id, subject=subject)
 
 
 class _Recorder(Tx):

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple, get_args
+
+from msgspec import structs
 
 from drumbeat.domain.calendar import Delay, Rhythm, Unit
 from drumbeat.domain.delivery import TRANSITIONS, DeliveryStatus, FailureReason
@@ -120,7 +121,7 @@ def _enrolled(*steps: Step) -> Enrollment:
 def _decided(before: Enrollment, event: EnrollmentEvent) -> Enrollment:
     decision = decide(before, event, LATER)
     opened = any(isinstance(effect, OpenTask) for effect in decision.effects)
-    return replace(decision.enrollment, task_id=TASK_ID) if opened else decision.enrollment
+    return structs.replace(decision.enrollment, task_id=TASK_ID) if opened else decision.enrollment
 
 
 def _place(enrollment: Enrollment) -> tuple[object, ...]:

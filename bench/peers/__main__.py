@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from bench._machine import FastSink, Place, fast_sink, place, row
+from bench._machine import FastSink, Place, cpu_of, fast_sink, place, row
 from drumbeat.store.database import Database
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Snapshot
@@ -78,8 +78,8 @@ class Office:
     def run(self, *told: object) -> float:
         """Do one thing and wait for it; the CPU seconds it took with its database's and broker's."""
         before = self.cpu()
-        process = subprocess.Popen(self.command(*told), env=self.environment)
-        _, status, used = os.wait4(process.pid, 0)
+        started = subprocess.Popen(self.command(*told), env=self.environment)
+        _, status, used = os.wait4(started.pid, 0)
         assert status == 0, f"{self.name} could not {told[0]}"
         return used.ru_utime + used.ru_stime + self.cpu() - before
 
@@ -89,7 +89,7 @@ class Office:
 
     def cpu(self) -> float:
         """CPU seconds so far of the database and the broker."""
-        return self.where.cpu() + (_cpu(self.broker) if self.broker else 0.0)
+        return self.where.cpu() + (cpu_of(self.broker) if self.broker else 0.0)
 
     def sent(self) -> int:
         """Letters of which the engine knows that they left, or in doubt whether they did."""
@@ -145,12 +145,12 @@ def _broker(name: str, where: Place) -> Iterator[tuple[str, psutil.Process | Non
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     kept = ["--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--dir", str(where.folder)]
-    process = subprocess.Popen(["redis-server", "--port", str(port), *kept], stdout=subprocess.DEVNULL)
+    redis = subprocess.Popen(["redis-server", "--port", str(port), *kept], stdout=subprocess.DEVNULL)
     try:
-        yield f"redis://127.0.0.1:{port}/0", psutil.Process(process.pid)
+        yield f"redis://127.0.0.1:{port}/0", psutil.Process(redis.pid)
     finally:
-        process.kill()
-        process.wait()
+        redis.kill()
+        redis.wait()
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def _measure(name: str, kind: str, letters: int) -> Cost:
             took = time.monotonic() - began
             time.sleep(1)  # until the last of them has its next step planned
             ours, beside = _group_cpu(worker) - before[1], here.cpu() - before[0]
-            rss = sum(process.memory_info().rss for process in _group(worker)) / 2**20
+            rss = sum(each.memory_info().rss for each in _group(worker)) / 2**20
         arrived = here.sink.end()
         assert set(arrived.values()) == {1}, f"{name} sent a letter twice, and nobody was killed"
         assert len(arrived) == WARM + letters, f"{name}: {len(arrived)} letters arrived"
@@ -210,12 +210,12 @@ def _kill(name: str, kind: str, chosen: argparse.Namespace) -> Sequence[object]:
 @contextmanager
 def _worker(here: Office) -> Iterator[psutil.Process]:
     """One worker, in a group of its own, killed at the end."""
-    process = subprocess.Popen(here.command("work"), env=here.environment, start_new_session=True)
+    started = subprocess.Popen(here.command("work"), env=here.environment, start_new_session=True)
     try:
-        yield psutil.Process(process.pid)
+        yield psutil.Process(started.pid)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
 
 
 def _count(snapshot: Snapshot, statement: Statement) -> int:
@@ -233,12 +233,7 @@ def _group(worker: psutil.Process) -> list[psutil.Process]:
 
 
 def _group_cpu(worker: psutil.Process) -> float:
-    return sum(_cpu(process) for process in _group(worker))
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system + times.children_user + times.children_system
+    return sum(map(cpu_of, _group(worker)))
 
 
 if __name__ == "__main__":

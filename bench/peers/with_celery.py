@@ -42,5 +42,5 @@ def enroll(first: int, count: int) -> None:
 
 
 def work() -> None:
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--quiet", "--loglevel=ERROR"]
-    app.worker_main(["worker", "--pool=threads", f"--concurrency={application.CONNECTIONS}", *quiet])
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=ERROR"]
+    app.worker_main(["--quiet", "worker", "--pool=threads", f"--concurrency={application.CONNECTIONS}", *quiet])

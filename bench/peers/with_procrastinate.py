@@ -22,7 +22,7 @@ async def send_step(enrollment_id: int, step: int) -> None:
 @app.periodic(cron="*/10 * * * * *")
 @app.task(name="rescue", queueing_lock="rescue", pass_context=False)
 async def rescue(timestamp: int) -> None:
-    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=30):
+    for job in await app.job_manager.get_stalled_jobs(queue="letters", seconds_since_heartbeat=30):
         await app.job_manager.retry_job(job)
 
 

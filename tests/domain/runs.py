@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from msgspec import structs
+
 from drumbeat.domain.account import Account, AgentsSee, Role, UnknownMeans, User, UserStatus
 from drumbeat.domain.calendar import Holidays, Rhythm, parse_delay, parse_windows
 from drumbeat.domain.delivery import FailureReason
@@ -93,7 +95,7 @@ def enrolled(followed: Plan, now: datetime = NOON) -> Enrollment:
 def carried_out(decision: Decision) -> Enrollment:
     """The enrollment as it is stored: a task that was opened has its id."""
     opened = any(isinstance(effect, OpenTask) for effect in decision.effects)
-    return replace(decision.enrollment, task_id=TASK_ID) if opened else decision.enrollment
+    return structs.replace(decision.enrollment, task_id=TASK_ID) if opened else decision.enrollment
 
 
 def after(enrollment: Enrollment, *events: EnrollmentEvent, now: datetime = NOON) -> Enrollment:
@@ -105,7 +107,7 @@ def after(enrollment: Enrollment, *events: EnrollmentEvent, now: datetime = NOON
 
 def paused(enrollment: Enrollment, *, by: bool = True) -> Enrollment:
     """The same enrollment, its sequence paused (or not any more)."""
-    return replace(enrollment, plan=replace(enrollment.plan, paused=by))
+    return structs.replace(enrollment, plan=replace(enrollment.plan, paused=by))
 
 
 REFUSED = CannotSend(FailureReason.RECIPIENT_INVALID, "no such user")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from drumbeat.domain.event import Event, Fact
 from drumbeat.domain.happening import StepDue
@@ -38,7 +38,7 @@ def test_every_fact_the_machine_journals_names_its_step_or_the_reason_of_the_end
 
 def test_the_machine_can_tell_every_fact_of_an_enrollment_but_its_change_of_address() -> None:
     told = {fact.fact for e in SITUATIONS.values() for each in EVENTS.values() for fact in decide(e, each, NOON).facts}
-    moved = replace(enrolled(plan(letter())), plan=plan(letter(), windows=["Fri 09:00-10:00"]))
+    moved = structs.replace(enrolled(plan(letter())), plan=plan(letter(), windows=["Fri 09:00-10:00"]))
     told |= {fact.fact for each in EVENTS.values() for fact in decide(moved, each, NOON + HOUR).facts}
     assert told | {Fact.ENROLLED, Fact.ADDRESS_CHANGED} == set(Fact)
     assert decide(moved, StepDue(), NOON).facts == ()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from drumbeat.domain.account import UserStatus
 from drumbeat.domain.delivery import FailureReason
@@ -218,7 +219,7 @@ def test_after_a_pause_nothing_holds_what_is_about_to_be_planned() -> None:
     assert explain(after(WAITING, Frozen()), CLEAR, NOON) is None
 
 
-PACED = replace(WAITING, due_at=MORNING, has_turn=True)
+PACED = structs.replace(WAITING, due_at=MORNING, has_turn=True)
 
 
 def test_a_letter_waits_for_its_turn_at_the_mailbox() -> None:

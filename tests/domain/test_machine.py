@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import get_args
 
 import pytest
+from msgspec import structs
 
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.happening import (
@@ -167,9 +168,9 @@ OTHER_WINDOWS = plan(windows=["Wed 09:00-17:00"]).rhythm
 def happens(situation: str, kind: type[EnrollmentEvent]) -> tuple[Enrollment, Decision]:
     enrollment = SITUATIONS[situation]
     if kind is RhythmChanged:
-        enrollment = replace(enrollment, plan=replace(enrollment.plan, rhythm=OTHER_WINDOWS))
+        enrollment = structs.replace(enrollment, plan=replace(enrollment.plan, rhythm=OTHER_WINDOWS))
     if kind is Thawed:
-        enrollment = replace(enrollment, due_at=None)
+        enrollment = structs.replace(enrollment, due_at=None)
     return enrollment, decide(enrollment, EVENTS[kind], NOON + 2 * HOUR)
 
 

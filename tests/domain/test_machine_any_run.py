@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec import structs
 
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, Done, Enrollment, FinishedReason, State
@@ -98,7 +98,7 @@ class AnyRun(RuleBasedStateMachine):
             return
         assert (after.revision, after.updated_at) == (before.revision + 1, self.now)
         address_hash = after.subject.address_hash  # the one thing that may change of whom it is about
-        subject = replace(before.subject, address_hash=address_hash)
+        subject = structs.replace(before.subject, address_hash=address_hash)
         assert (after.account_id, after.id, after.subject, after.plan) == (
             before.account_id,
             before.id,

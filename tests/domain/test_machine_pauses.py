@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec import structs
 
 from drumbeat.domain.event import Event, Fact
 from drumbeat.domain.happening import (
@@ -90,16 +91,16 @@ def test_a_pause_that_ends_into_another_pause_leaves_nothing_due() -> None:
 
 def test_new_windows_move_a_waiting_letter_and_a_new_calendar_a_weekday() -> None:
     waiting = enrolled(plan(letter("1 weekdays")))
-    windows = replace(waiting, plan=plan(letter("1 weekdays"), windows=["Fri 08:00-12:00"]))
+    windows = structs.replace(waiting, plan=plan(letter("1 weekdays"), windows=["Fri 08:00-12:00"]))
     assert after(windows, RhythmChanged()).due_at == datetime(2026, 3, 6, 8, tzinfo=UTC)
-    calendar = replace(waiting, plan=plan(letter("1 weekdays"), days_off=[NOON + DAY]))
+    calendar = structs.replace(waiting, plan=plan(letter("1 weekdays"), days_off=[NOON + DAY]))
     assert after(calendar, RhythmChanged()).due_at == NOON + 2 * DAY
 
 
 def test_a_new_calendar_does_not_move_hours_or_what_is_under_way() -> None:
-    hours = replace(enrolled(plan(letter("24 hours"))), plan=plan(letter("24 hours"), days_off=[NOON + DAY]))
+    hours = structs.replace(enrolled(plan(letter("24 hours"))), plan=plan(letter("24 hours"), days_off=[NOON + DAY]))
     assert decide(hours, RhythmChanged(), NOON).enrollment is hours
-    blocked = replace(SITUATIONS["letter blocked"], plan=plan(letter(), windows=OFFICE))
+    blocked = structs.replace(SITUATIONS["letter blocked"], plan=plan(letter(), windows=OFFICE))
     assert decide(blocked, RhythmChanged(), NOON).enrollment is blocked
 
 
@@ -122,7 +123,7 @@ def test_a_letter_that_waited_for_a_window_when_the_pause_began_is_not_late_afte
 
 def test_windows_taken_away_make_nobody_late_who_waited_for_one() -> None:
     waiting = enrolled(plan(letter("6 hours"), windows=OFFICE))
-    without = replace(waiting, plan=plan(letter("6 hours")))
+    without = structs.replace(waiting, plan=plan(letter("6 hours")))
     freed = after(without, RhythmChanged(), now=EVENING + HOUR)
     assert freed.due_at == EVENING + HOUR
     assert not is_overdue(freed, EVENING + HOUR, None)
@@ -132,9 +133,9 @@ def test_windows_taken_away_make_nobody_late_who_waited_for_one() -> None:
 
 def test_what_waits_for_another_try_keeps_its_wait_when_windows_change() -> None:
     put_off = after(enrolled(plan(letter())), Deferred(NOON + HOUR, "450 later"))
-    opened = replace(put_off, plan=plan(letter(), windows=["Mon-Fri 09:00-18:00"]))
+    opened = structs.replace(put_off, plan=plan(letter(), windows=["Mon-Fri 09:00-18:00"]))
     assert after(opened, RhythmChanged()).due_at == NOON + HOUR
-    closed = replace(put_off, plan=plan(letter(), windows=["Mon-Fri 14:00-18:00"]))
+    closed = structs.replace(put_off, plan=plan(letter(), windows=["Mon-Fri 14:00-18:00"]))
     assert after(closed, RhythmChanged()).due_at == NOON + 2 * HOUR
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, FinishedReason, State
@@ -155,7 +156,7 @@ def test_a_completed_step_is_recorded_and_the_next_delay_counts_from_then(
 ) -> None:
     later = NOON + 5 * MINUTE
     followed = replace(SITUATIONS[situation].plan, steps=(SITUATIONS[situation].step, letter("2 hours")))
-    decision = decide(replace(SITUATIONS[situation], plan=followed), event, later)
+    decision = decide(structs.replace(SITUATIONS[situation], plan=followed), event, later)
     assert decision.effects == (RecordAction(0, later, task_id),)
     enrollment = decision.enrollment
     assert (enrollment.position, enrollment.status, enrollment.task_id) == (1, ActionStatus.SCHEDULED, None)
@@ -339,7 +340,7 @@ def test_a_bounce_names_the_step_that_came_back() -> None:
     decision = decide(sent, Bounced(0, permanent=True, detail="550", message_id=8), NOON + HOUR)
     cause = {"position": 0, "detail": "550", "permanent": True, "message_id": 8}
     assert decision.facts == (Event(Fact.LETTER_BOUNCED, cause),)
-    assert replace(decision.enrollment, updated_at=sent.updated_at, revision=sent.revision) == sent
+    assert structs.replace(decision.enrollment, updated_at=sent.updated_at, revision=sent.revision) == sent
 
 
 def test_an_absence_moves_the_letter_and_the_plan_with_it() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, Done, Enrollment
@@ -191,7 +191,7 @@ def test_nothing_is_overdue_while_the_sequence_is_paused_or_once_it_has_finished
 
 def test_only_the_current_step_can_be_overdue() -> None:
     enrollment = after(SITUATIONS["letter in doubt"], CountedAsSent())
-    shown = timeline(replace(enrollment, task_id=TASK_ID), DONE_FIRST, NOON + 9 * DAY, NOON)
+    shown = timeline(structs.replace(enrollment, task_id=TASK_ID), DONE_FIRST, NOON + 9 * DAY, NOON)
     assert [stage.overdue for stage in shown] == [False, True, False]
     late = timeline(SITUATIONS["letter waiting"], {}, NOON + 9 * DAY)
     assert [stage.overdue for stage in late] == [True, False, False]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import structs
+
 from drumbeat.domain.account import Role
 from drumbeat.domain.calendar import Delay, Unit
 from drumbeat.domain.delivery import DeliveryStatus
@@ -108,7 +110,7 @@ def enrolled(tx: Tx, tenant: Tenant, id: int = 1, **subject: Any) -> Enrollment:
         recipient_zone=None,
     )
     plan = Plan((LETTER, CALL, LETTER), tenant.sequence.rhythm("UTC", None))
-    started = start(tenant.account_id, id, replace(whose, **subject), plan, tx.now, {}).enrollment
+    started = start(tenant.account_id, id, structs.replace(whose, **subject), plan, tx.now, {}).enrollment
     enrollments.add(tx, [(started, tenant.mailbox_id)])
     return enrollments.get(tx, tenant.account_id, id)
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from drumbeat.domain.account import UserStatus
 from drumbeat.domain.delivery import DeliveryStatus
@@ -145,7 +146,7 @@ class TestPointOfNoReturn:
 
     def test_a_letter_of_an_earlier_step_does_not_pass(self, tx: Tx, us: Tenant) -> None:
         claimed(tx, us)
-        ahead = replace(enrollments.get(tx, us.account_id, 1), position=2, revision=1)
+        ahead = structs.replace(enrollments.get(tx, us.account_id, 1), position=2, revision=1)
         enrollments.save(tx, us.account_id, [(ahead, 0)])
         assert passing(tx, us, (1, 0, 0)) == []
 
@@ -177,7 +178,7 @@ def _forbid(tx: Tx, tenant: Tenant, how: str) -> None:
     account_id = tenant.account_id
     enrollment = enrollments.get(tx, account_id, 1)
     if how in ("finished", "blocked"):
-        enrollments.save(tx, account_id, [(replace(enrollment, state=State(how), revision=1), 0)])
+        enrollments.save(tx, account_id, [(structs.replace(enrollment, state=State(how), revision=1), 0)])
     elif how == "moved":
         enrollments.readdress(tx, account_id, "new", [1])
     elif how == "elsewhere":

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from drumbeat.domain.calendar import Window
 from drumbeat.domain.delivery import FailureReason
@@ -27,7 +28,7 @@ class TestKeeping:
     def test_every_field_comes_back_as_it_was_saved(self, tx: Tx, us: Tenant) -> None:
         began = enrolled(tx, us, variant=Variant.B, recipient_zone="Asia/Tokyo", zone="Europe/Berlin")
         later = tx.now + timedelta(hours=3)
-        changed = replace(
+        changed = structs.replace(
             began,
             state=State.FINISHED,
             position=2,
@@ -49,9 +50,9 @@ class TestKeeping:
 
     def test_one_that_somebody_changed_meanwhile_is_left_out(self, tx: Tx, us: Tenant) -> None:
         first, second = enrolled(tx, us, 1), enrolled(tx, us, 2)
-        enrollments.save(tx, us.account_id, [(replace(first, revision=1), 0)])
-        stale = replace(first, revision=1, state=State.BLOCKED)
-        assert enrollments.save(tx, us.account_id, [(stale, 0), (replace(second, revision=1), 0)]) == {2}
+        enrollments.save(tx, us.account_id, [(structs.replace(first, revision=1), 0)])
+        stale = structs.replace(first, revision=1, state=State.BLOCKED)
+        assert enrollments.save(tx, us.account_id, [(stale, 0), (structs.replace(second, revision=1), 0)]) == {2}
         assert enrollments.get(tx, us.account_id, 1).state is State.ACTIVE
 
     def test_one_that_is_not_there_is_not_found(self, tx: Tx, us: Tenant) -> None:
@@ -84,7 +85,7 @@ class TestKeeping:
     def test_those_locked_tell_their_revisions(self, tx: Tx, us: Tenant, rival: Tenant) -> None:
         for id in (1, 2):
             made = enrolled(tx, us, id)
-        enrollments.save(tx, us.account_id, [(replace(made, revision=4), 0)])
+        enrollments.save(tx, us.account_id, [(structs.replace(made, revision=4), 0)])
         assert enrollments.lock_revisions(tx, us.account_id, {1, 2, 3}) == {1: 0, 2: 4}
         assert enrollments.lock_revisions(tx, rival.account_id, {1}) == {}
 
@@ -143,13 +144,13 @@ class TestOneOngoingRun:
 
     def test_a_finished_run_makes_room(self, tx: Tx, us: Tenant) -> None:
         first = enrolled(tx, us, 1)
-        enrollments.save(tx, us.account_id, [(replace(first, state=State.FINISHED, revision=1), 0)])
+        enrollments.save(tx, us.account_id, [(structs.replace(first, state=State.FINISHED, revision=1), 0)])
         enrolled(tx, us, 2, resource_id=1, address_hash="hash-1")
         assert [e.state for e in enrollments.find_many(tx, us.account_id, [1, 2])] == [State.FINISHED, State.ACTIVE]
 
     def test_a_blocked_run_does_not(self, tx: Tx, us: Tenant) -> None:
         first = enrolled(tx, us, 1)
-        enrollments.save(tx, us.account_id, [(replace(first, state=State.BLOCKED, revision=1), 0)])
+        enrollments.save(tx, us.account_id, [(structs.replace(first, state=State.BLOCKED, revision=1), 0)])
         with pytest.raises(BrokenRule):
             enrolled(tx, us, 2, resource_id=1, address_hash="hash-1")
 
@@ -167,7 +168,7 @@ class TestFinding:
         enrolled(tx, us, 1)
         enrolled(tx, us, 2, resource_id=1, address_hash="x", sequence_id=another.id, runs_sequence_id=third.id)
         done = enrolled(tx, us, 3, resource_id=3)
-        enrollments.save(tx, us.account_id, [(replace(done, state=State.FINISHED, revision=1), 0)])
+        enrollments.save(tx, us.account_id, [(structs.replace(done, state=State.FINISHED, revision=1), 0)])
         ongoing = enrollments.ongoing_of_person
         assert ongoing(tx, us.account_id, CONTACT, 1, []) == [1, 2]
         assert ongoing(tx, us.account_id, CONTACT, 1, [another.id]) == [2]
@@ -185,7 +186,7 @@ class TestFinding:
 
     def test_the_latest_runs_are_found_by_person_and_by_address_newest_first(self, tx: Tx, us: Tenant) -> None:
         first = enrolled(tx, us, 1)
-        enrollments.save(tx, us.account_id, [(replace(first, state=State.FINISHED, revision=1), 0)])
+        enrollments.save(tx, us.account_id, [(structs.replace(first, state=State.FINISHED, revision=1), 0)])
         enrolled(tx, us, 2, resource_id=1, address_hash="hash-9")
         enrolled(tx, us, 3, resource_type=LEAD, resource_id=8, address_hash="hash-1")
         rows = enrollments.latest_in_sequence(tx, us.account_id, us.sequence.id, CONTACT, [(1, "hash-1"), (5, None)])
@@ -199,7 +200,7 @@ class TestFinding:
             if mailbox_id is not None:
                 tx.run(_BIND, account_id=us.account_id, mailbox_id=mailbox_id, id=id)
             reason = FailureReason.QUOTA_EXCEEDED if id == 4 else FailureReason.AUTH
-            blocked = replace(one, state=State.BLOCKED, failure_reason=reason, revision=1)
+            blocked = structs.replace(one, state=State.BLOCKED, failure_reason=reason, revision=1)
             enrollments.save(tx, us.account_id, [(blocked, 0)])
 
         def found(since: timedelta = timedelta(0), **asked: int) -> list[int]:
@@ -239,7 +240,7 @@ class TestFinding:
             enrolled(tx, us, id)
         enrolled(tx, us, 4, runs_sequence_id=another.id)
         done = enrollments.get(tx, us.account_id, 2)
-        enrollments.save(tx, us.account_id, [(replace(done, state=State.FINISHED, revision=1), 0)])
+        enrollments.save(tx, us.account_id, [(structs.replace(done, state=State.FINISHED, revision=1), 0)])
         waiting = enrollments.list_waiting
         assert [e.id for e in waiting(tx, us.account_id, us.sequence.id, 0, 1)] == [1]
         assert [e.id for e in waiting(tx, us.account_id, us.sequence.id, 1, 9)] == [3]
@@ -261,6 +262,8 @@ def test_another_account_with_the_same_ids_sees_and_changes_nothing(tx: Tx, us: 
     assert enrollments.latest_in_sequence(tx, account_id, 1, CONTACT, [(1, "hash-1")]) == []
     assert enrollments.list_waiting(tx, account_id, 1, 0, 9) == []
     assert enrollments.list_blocked(tx, account_id, FailureReason.AUTH, tx.now, after=0, limit=9) == []
-    assert enrollments.save(tx, account_id, [(replace(ours, state=State.BLOCKED, revision=1), 0)]) == frozenset()
+    assert (
+        enrollments.save(tx, account_id, [(structs.replace(ours, state=State.BLOCKED, revision=1), 0)]) == frozenset()
+    )
     enrollments.readdress(tx, account_id, "stolen", [1])
     assert enrollments.get(tx, us.account_id, 1) == ours

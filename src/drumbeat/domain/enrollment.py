@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from msgspec import Struct
+
 from drumbeat.domain.calendar import Rhythm
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.person import PersonKind
@@ -71,8 +73,7 @@ class Plan:
         return rhythm.end_of_working_day(opened_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """Who is enrolled by whom in what; only the address and the mailbox may still change.
 
     `sequence_id` is the sequence addressed, `runs_sequence_id` the one whose `version` runs (variant B's,
@@ -92,8 +93,7 @@ class Subject:
     recipient_zone: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Enrollment:
+class Enrollment(Struct, frozen=True):
     """One person's run through one version.
 
     `position`, `status`, `ready_at` and the failure fields describe the current step: the first one not

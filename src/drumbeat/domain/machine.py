@@ -8,9 +8,10 @@ block and its resume can never send a letter twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import structs
 
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, Enrollment, FinishedReason, Plan, State, Subject
@@ -103,7 +104,7 @@ def go_on(
     enrollment = Enrollment(
         account_id=ended.account_id,
         id=id,
-        subject=replace(ended.subject, address_hash=address_hash),
+        subject=structs.replace(ended.subject, address_hash=address_hash),
         plan=ended.plan,
         state=State.ACTIVE,
         position=ended.position,
@@ -231,7 +232,7 @@ def _task_completed(enrollment: Enrollment, event: TaskCompleted, now: datetime)
 def _task_deleted(enrollment: Enrollment, event: TaskDeleted, now: datetime) -> Decision:
     if not has_open_task(enrollment, event.task_id):
         return Decision(enrollment)
-    return finish(replace(enrollment, task_id=None), now, FinishedReason.TASK_DELETED, None)
+    return finish(structs.replace(enrollment, task_id=None), now, FinishedReason.TASK_DELETED, None)
 
 
 def _finish_requested(enrollment: Enrollment, event: FinishRequested, now: datetime) -> Decision:
@@ -263,7 +264,7 @@ def _away(enrollment: Enrollment, event: Away, now: datetime) -> Decision:
         # The plan moves along: nobody is late who waits for somebody to come back.
         ready_at = max(enrollment.ready_at, event.until)
         due_at = enrollment.due_at and max(enrollment.due_at, enrollment.plan.slot(enrollment.position, ready_at))
-        away = replace(away, ready_at=ready_at, due_at=due_at)
+        away = structs.replace(away, ready_at=ready_at, due_at=due_at)
     return Decision(away, (), (fact,))
 
 
@@ -277,7 +278,7 @@ def _continued(enrollment: Enrollment, event: Continued, now: datetime) -> Decis
 def _address_changed(enrollment: Enrollment, event: AddressChanged, now: datetime) -> Decision:
     if not enrollment.is_ongoing or enrollment.subject.address_hash == event.address_hash:
         return Decision(enrollment)
-    subject = replace(enrollment.subject, address_hash=event.address_hash)
+    subject = structs.replace(enrollment.subject, address_hash=event.address_hash)
     return Decision(changed(enrollment, now, subject=subject), (), (fact_of(enrollment, Fact.ADDRESS_CHANGED),))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import structs
 
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, Enrollment, FinishedReason, State
@@ -158,7 +159,7 @@ def cancel_letter(enrollment: Enrollment, now: datetime, detail: str) -> Decisio
 
 def changed(enrollment: Enrollment, now: datetime, **changes: Any) -> Enrollment:
     """The enrollment with a revision more and these changes."""
-    return replace(enrollment, updated_at=now, revision=enrollment.revision + 1, **changes)
+    return structs.replace(enrollment, updated_at=now, revision=enrollment.revision + 1, **changes)
 
 
 def fact_of(enrollment: Enrollment, fact: Fact, **cause: Any) -> Event:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TextIO
 
 from liquid import BoundTemplate
 from liquid.ast import Node
@@ -18,7 +17,7 @@ from liquid.builtin.expressions.primitive import StringLiteral
 from liquid.builtin.output import OutputNode
 from markupsafe import escape
 
-from drumbeat.domain.merge import ROOTS, WORK_LIMIT, is_nothing, join_tag, tag_path
+from drumbeat.domain.merge import ROOTS, WORK_LIMIT, join_tag, tag_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,45 +29,40 @@ class _Tag:
 
 @dataclass(frozen=True, slots=True)
 class Straight:
-    """One part of a template, piece by piece."""
+    """One part of a template: its pieces of text, with an empty one for every tag, and the tags by their places."""
 
-    pieces: tuple[str | _Tag, ...]
+    pieces: tuple[str, ...]
+    tags: tuple[tuple[int, _Tag], ...]
     escapes: bool
 
-    def write(self, values: Mapping[str, object], missing: dict[str, None], buffer: TextIO) -> bool:
-        """Write the part and note the tags it lacks; False, with nothing written, if a value is no text."""
-        parts: list[str] = []
+    def render(self, values: Mapping[str, object], missing: dict[str, None]) -> str | None:
+        """The part, with the tags it lacks noted; None, with nothing noted, if a value is no text."""
+        parts = list(self.pieces)
         gaps: dict[str, None] = {}
-        for piece in self.pieces:
-            if isinstance(piece, str):
-                parts.append(piece)
-                continue
-            value = _value(values, piece.path)
-            if value is None or (type(value) is str and is_nothing(value)):
-                if piece.default is None:
-                    gaps[piece.name] = None
-                else:
-                    parts.append(piece.default)
-            elif type(value) is str:
-                parts.append(escape(value) if self.escapes else value)
+        for place, tag in self.tags:
+            value = _value(values, tag.path)
+            if type(value) is str and value and not value.isspace():
+                parts[place] = escape(value) if self.escapes else value
+            elif value is not None and type(value) is not str:
+                return None
+            elif tag.default is None:
+                gaps[tag.name] = None
             else:
-                return False
-        if sum(map(len, parts)) > WORK_LIMIT:
-            return False
-        buffer.write("".join(parts))
+                parts[place] = tag.default
+        text = "".join(parts)
+        if len(text) > WORK_LIMIT:
+            return None
         missing.update(gaps)
-        return True
+        return text
 
 
 def _value(values: Mapping[str, object], path: tuple[str, ...]) -> object:
     """What stands at a path; None for nothing."""
-    value: object = values
-    for key in path:
-        if value is None:
-            break
-        if not isinstance(value, dict):
-            return _NO_TEXT
-        value = value.get(key)
+    value = values.get(path[0])
+    for name in path[1:]:
+        if type(value) is not dict:
+            return None if value is None else _NO_TEXT
+        value = value.get(name)
     return value
 
 
@@ -78,8 +72,11 @@ _NO_TEXT = object()
 def straight(bound: BoundTemplate) -> Straight | None:
     """The pieces of a parsed part, or None if it holds anything but text and tags with written defaults."""
     pieces = [_piece(node) for node in bound.nodes]
-    found = tuple(piece for piece in pieces if piece is not None)
-    return Straight(found, bound.env.autoescape) if len(found) == len(pieces) else None
+    if None in pieces:
+        return None
+    texts = tuple(piece if isinstance(piece, str) else "" for piece in pieces)
+    tags = tuple((place, piece) for place, piece in enumerate(pieces) if isinstance(piece, _Tag))
+    return Straight(texts, tags, bound.env.autoescape)
 
 
 def _piece(node: Node) -> str | _Tag | None:

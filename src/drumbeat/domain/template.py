@@ -161,8 +161,11 @@ class _Part:
         return buffer.getvalue()
 
     def write(self, values: Mapping[str, Any], missing: dict[str, None], at: datetime | None, buffer: StringIO) -> None:
-        if self.straight is None or not self.straight.write(values, missing, buffer):
+        text = None if self.straight is None else self.straight.render(values, missing)
+        if text is None:
             self._walk(MergeContext(self.bound, values, missing, at), buffer)
+        else:
+            buffer.write(text)
         if buffer.tell() > OUTPUT_LIMIT:
             raise TemplateFails(f"it is longer than {OUTPUT_LIMIT} characters", part=self.name)
 
@@ -303,14 +306,19 @@ def _check_range(expression: RangeLiteral) -> None:
 def freeze(tags: Iterable[str], values: Mapping[str, Any]) -> Frozen:
     """Of nested values only what the tags read, flat and fit for JSON; what is missing is left out."""
     frozen: Frozen = {}
-    for tag in sorted(tags):
+    for tag, names in _paths(frozenset(tags)):
         value: Any = values
-        for name in split_tag(tag):
-            value = value.get(name) if isinstance(value, Mapping) else None
+        for name in names:
+            value = value.get(name) if isinstance(value, dict) else None
         if not is_nothing(value):
             is_list = isinstance(value, list | tuple)
             frozen[tag] = [_scalar(item) for item in value if item is not None] if is_list else _scalar(value)
     return frozen
+
+
+@lru_cache(maxsize=256)
+def _paths(tags: frozenset[str]) -> list[tuple[str, tuple[str, ...]]]:
+    return [(tag, split_tag(tag)) for tag in sorted(tags)]
 
 
 def _scalar(value: object) -> Scalar:

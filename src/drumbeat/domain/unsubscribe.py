@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from html import escape
 from typing import Final
 
@@ -96,12 +97,19 @@ class PageWords:
 
 def footer(locale: str | None, url: str, postal_address: str | None) -> Footer:
     """The footer in the locale's language, with the link and the sender's postal address (lines kept)."""
+    html, html_end, text, text_end = _around_link(locale, postal_address)
+    return Footer(f"{html}{escape(url)}{html_end}", f"{text}{url}{text_end}")
+
+
+@lru_cache(maxsize=256)
+def _around_link(locale: str | None, postal_address: str | None) -> tuple[str, str, str, str]:
+    """What stands before and behind the link in HTML, and in text: the same in every letter of an account."""
     sentence, link = _FOOTER[language(locale)]
     address = [line.strip() for line in (postal_address or "").splitlines() if line.strip()]
-    html_lines = [f'{escape(sentence)} <a href="{escape(url)}">{escape(link)}</a>', *map(escape, address)]
-    html = '<p style="font-size:12px;color:#666666">' + "<br>\n".join(html_lines) + "</p>"
+    html = f'<p style="font-size:12px;color:#666666">{escape(sentence)} <a href="'
+    html_end = "<br>\n".join([f'">{escape(link)}</a>', *map(escape, address)]) + "</p>"
     # The signature mark: mail programs leave what follows out of their replies.
-    return Footer(html=html, text="\n".join(["-- ", f"{sentence} {link}: {url}", *address]))
+    return html, html_end, f"-- \n{sentence} {link}: ", "\n".join(["", *address])
 
 
 def page_words(locale: str | None) -> PageWords:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_qp
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.header import Header
 from email.message import EmailMessage
@@ -166,6 +166,7 @@ def _headers(letter: Letter) -> list[tuple[str, str]]:
     return headers
 
 
+@lru_cache(maxsize=64)
 def _date(date: datetime) -> str:
     if date.tzinfo is None:
         raise Unsendable("a date without a zone", field="date")
@@ -188,6 +189,7 @@ def _mailbox(name: str, email: str, field: str) -> str:
     return f"{shown} <{address}>" if room >= 0 else f"{shown}\r\n <{address}>"
 
 
+@lru_cache(maxsize=4096)
 def ascii_address(email: str, field: str) -> str:
     """The address as headers and envelopes take it, its domain in A-labels; Unsendable names the field."""
     local, _, domain = email.rpartition("@")
@@ -273,7 +275,7 @@ def with_footer(rendered: Rendered, footer: Footer, unsubscribe_url: str) -> Ren
         html = _with_html(html, footer.html)
     if unsubscribe_url not in text:
         text = f"{text.rstrip()}\n\n{footer.text}\n"
-    return replace(rendered, html=html, text=text)
+    return Rendered(rendered.subject, html, text)
 
 
 def _with_html(html: str, footer: str) -> str:

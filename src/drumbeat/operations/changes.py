@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import structs
+
 from drumbeat.domain.enrollment import ActionStatus, Done, Enrollment
 from drumbeat.domain.event import Event
 from drumbeat.domain.happening import AddressChanged, Decision, EnrollmentEvent, OpenTask, RecordAction, RemoveTask
@@ -153,7 +155,7 @@ def _open_tasks(tx: Tx, account_id: int, changes: Sequence[Change]) -> list[Chan
             person = found.get((e.subject.resource_type, e.subject.resource_id))
             values = task_values(person, account, accounts.get_user(tx, account_id, e.subject.actor_id))
             made.append(_task(tx.now, e, ids[e.id], opened[e.id].due_at, values))
-            with_task = replace(change.decision, enrollment=replace(e, task_id=ids[e.id]))
+            with_task = replace(change.decision, enrollment=structs.replace(e, task_id=ids[e.id]))
             change = replace(change, decision=with_task)
         given.append(change)
     tasks.add(tx, made)

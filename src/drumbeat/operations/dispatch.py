@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
+from msgspec import structs
 
 from drumbeat.domain.account import User
 from drumbeat.domain.delivery import EVIDENCE_AWAITED, DeliveryStatus, FailureReason
@@ -371,6 +372,6 @@ def _settle_rest(batch: Round) -> None:
 
 
 def _letter(batch: Round, delivery: Delivery, each: Due, enrollment: Enrollment, frozen: FrozenLetter) -> ClaimedLetter:
-    bound = replace(enrollment, subject=replace(enrollment.subject, mailbox_id=delivery.mailbox_id))
+    bound = structs.replace(enrollment, subject=structs.replace(enrollment.subject, mailbox_id=delivery.mailbox_id))
     first_tried_at = to_stamp(each.first_tried_at or batch.tx.now)
     return ClaimedLetter(delivery, bound, frozen, each.attempt, first_tried_at, batch.turns.get(enrollment.id))

@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from msgspec import structs
+
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment, State
 from drumbeat.domain.happening import Decision, Resumed
@@ -67,4 +69,4 @@ def _oldest_first(decision: Decision, now: datetime) -> Decision:
     resumed = decision.enrollment
     if resumed.due_at is None or resumed.due_at > now:
         return decision
-    return replace(decision, enrollment=replace(resumed, due_at=min(resumed.due_at, resumed.slot)))
+    return replace(decision, enrollment=structs.replace(resumed, due_at=min(resumed.due_at, resumed.slot)))

@@ -10,6 +10,8 @@ from collections.abc import Sequence as Several
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 
+from msgspec import structs
+
 from drumbeat.domain.account import Role
 from drumbeat.domain.calendar import LONGEST_DELAY, Delay, Window, zone_named
 from drumbeat.domain.delivery import FailureReason
@@ -318,7 +320,7 @@ def _left_alone(tx: Tx, replan: Replan, ids: Several[int]) -> frozenset[int]:
 def _replanned(tx: Tx, replan: Replan, enrollment: Enrollment, *, paused_after: bool) -> Decision:
     if paused_after:
         # Nothing may leave between this change and the pause, or the end of one, that is queued behind it.
-        enrollment = replace(enrollment, plan=replace(enrollment.plan, paused=True))
+        enrollment = structs.replace(enrollment, plan=replace(enrollment.plan, paused=True))
     if replan.kind is ReplanKind.FREEZE:
         return decide(enrollment, Frozen(), tx.now)
     if replan.kind is ReplanKind.RHYTHM:
@@ -330,4 +332,4 @@ def _replanned(tx: Tx, replan: Replan, enrollment: Enrollment, *, paused_after: 
     decision = decide(enrollment, Thawed(replan.frozen_at), replan.at)
     if decision.enrollment is enrollment:
         return decision
-    return replace(decision, enrollment=replace(decision.enrollment, updated_at=tx.now))
+    return replace(decision, enrollment=structs.replace(decision.enrollment, updated_at=tx.now))

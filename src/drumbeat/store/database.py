@@ -217,7 +217,7 @@ def _write_ahead(connection: sqlite3.Connection, busy_for: float) -> None:
 _SQLITE_PRAGMAS = (
     "synchronous=FULL",
     "foreign_keys=1",
-    "cache_size=-65536",
+    "cache_size=-8192",
     "temp_store=MEMORY",
     "wal_autocheckpoint=16000",
 )

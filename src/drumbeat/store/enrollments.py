@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import structs
+
 from drumbeat.domain.access import sees
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import (
@@ -187,7 +189,7 @@ def with_live_plans(snapshot: Snapshot, account_id: int, held: Sequence[Enrollme
             rhythm = sequence.rhythm(subject.zone, subject.recipient_zone)
             now = replace(plan, rhythm=rhythm, paused=sequence.paused_at is not None)
             plans[key] = plan if now == plan else now
-        live.append(enrollment if plans[key] is plan else replace(enrollment, plan=plans[key]))
+        live.append(enrollment if plans[key] is plan else structs.replace(enrollment, plan=plans[key]))
     return live
 
 
