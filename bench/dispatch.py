@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import cProfile
-import pstats
 import time
+from contextlib import nullcontext
 
 import psutil
 
 from bench._bare_client import send_all
 from bench._machine import Place, fast_sink, place, row
+from bench._parts import parts
 from drumbeat.domain.calendar import parse_delay
 from drumbeat.domain.sequence import ActionType, Step
 from drumbeat.domain.template import TemplateText
@@ -43,6 +43,7 @@ With kind regards
 {{ sender.name }}
 """
 
+CONDITION = "{% if person.first_name %}By the way: it is free.{% endif %}"
 WARM = 500  # letters before the measured ones: caches and statistics as after a day of work
 
 
@@ -51,34 +52,37 @@ def main() -> None:
     parser.add_argument("--letters", type=int, default=6000)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--kind", choices=["sqlite", "postgresql"], action="append")
-    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--liquid", action="store_true", help="letters with a condition, which Liquid itself renders")
+    parser.add_argument("--parts", action="store_true", help="where our CPU goes (measuring it costs some more)")
     parser.add_argument("--without-journal", action="store_true", help="what the journal of sent letters costs")
     arguments = parser.parse_args()
     row("database", "letters/s", "CPU s/1,000 ours", "database", "sink", "bare client/s", "ratio", "RSS MB")
     row(*["---"] * 8)
     for kind in arguments.kind or ["sqlite", "postgresql"]:
         with place(kind) as where:
-            unsafe = frozenset([SENT_JOURNAL] if arguments.without_journal else [])
-            measure(where, arguments.letters, arguments.connections, unsafe, profile=arguments.profile)
+            measure(where, arguments)
 
 
-def measure(where: Place, letters: int, connections: int, unsafe: frozenset[str], *, profile: bool) -> None:
+def measure(where: Place, chosen: argparse.Namespace) -> None:
+    letters = chosen.letters
     with fast_sink() as sink:
         database = where.open()
-        house = open_house(database, sink.port, where.folder, connections=connections)
-        house.world.settings.unsafe = unsafe
+        house = open_house(database, sink.port, where.folder, connections=chosen.connections)
+        house.world.settings.unsafe = frozenset([SENT_JOURNAL] if chosen.without_journal else [])
         worker = Worker(house.world)
-        fill(house, WARM, first=letters, name="Warm")
-        run(worker, profile=False)
-        fill(house, letters)
+        more = CONDITION if chosen.liquid else ""
+        fill(house, WARM, first=letters, name="Warm", more=more)
+        run(worker)
+        fill(house, letters, more=more)
         where.settle()
         before = sink.cpu(), where.cpu(), time.process_time(), time.perf_counter()
-        run(worker, profile=profile)
+        with parts(letters) if chosen.parts else nullcontext():
+            run(worker)
         wall, ours = time.perf_counter() - before[3], time.process_time() - before[2]
         server, sinks = where.cpu() - before[1], sink.cpu() - before[0]
         worker.close()
         sample = _sample(house)
-        bare_wall, _ = send_all(sink.port, [sample] * letters, connections)
+        bare_wall, _ = send_all(sink.port, [sample] * letters, chosen.connections)
         ids = sink.end()
         ours_arrived = {id: n for id, n in ids.items() if n < letters}
         letters_in_all = letters + WARM
@@ -91,13 +95,13 @@ def measure(where: Place, letters: int, connections: int, unsafe: frozenset[str]
         database.close()
 
 
-def fill(house: House, count: int, *, first: int = 0, name: str = "Measured") -> None:
-    """Enroll `count` contacts in a sequence whose first letter is due at once."""
+def fill(house: House, count: int, *, first: int = 0, name: str = "Measured", more: str = "") -> None:
+    """Enroll `count` contacts in a sequence whose first letter, with `more` at its end, is due at once."""
     step = Step(
         ActionType.AUTOMATED_EMAIL,
         parse_delay("0 hours"),
         email_template_id=1,
-        template=TemplateText("{{ person.first_name | default: 'Hello' }}, a question", HTML, TEXT),
+        template=TemplateText("{{ person.first_name | default: 'Hello' }}, a question", HTML + more, TEXT + more),
     )
     sequence = house.sequence(step, letter("2 weekdays", is_reply=True), name=name)
     for start in range(first, first + count, 500):
@@ -110,15 +114,9 @@ def fill(house: House, count: int, *, first: int = 0, name: str = "Measured") ->
         )
 
 
-def run(worker: Worker, *, profile: bool) -> None:
-    if not profile:
-        while worker.step():
-            pass
-        return
-    with cProfile.Profile() as profiler:
-        while worker.step():
-            pass
-    pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
+def run(worker: Worker) -> None:
+    while worker.step():
+        pass
 
 
 def _sample(house: House) -> tuple[str, str, bytes]:

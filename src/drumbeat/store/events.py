@@ -109,7 +109,8 @@ _LIST = Statement("""
     WHERE account_id = :account_id AND enrollment_id = :enrollment_id ORDER BY revision, number
 """)
 _ACCOUNTS_UNTOLD = Statement("""
-    SELECT account_id FROM outbox WHERE topic = :topic GROUP BY account_id ORDER BY min(created_at) LIMIT :limit
+    SELECT account_id FROM outbox WHERE topic = :topic GROUP BY account_id
+    ORDER BY min(created_at), account_id LIMIT :limit
 """)
 _TAKE = Statement("""
     DELETE FROM outbox WHERE account_id = :account_id AND topic = :topic AND token {in:
