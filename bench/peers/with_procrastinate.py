@@ -19,7 +19,7 @@ async def send_step(enrollment_id: int, step: int) -> None:
         await later.defer_async(enrollment_id=enrollment_id, step=step + 1)
 
 
-@app.periodic(cron="*/10 * * * * *")
+@app.periodic(cron="* * * * * */10")
 @app.task(name="rescue", queueing_lock="rescue", pass_context=False)
 async def rescue(timestamp: int) -> None:
     for job in await app.job_manager.get_stalled_jobs(queue="letters", seconds_since_heartbeat=30):
