@@ -73,6 +73,7 @@ class Plan:
         return rhythm.end_of_working_day(opened_at)
 
 
+# A letter makes a dozen of these two, and a dataclass of so many fields takes ten times as long to make.
 class Subject(Struct, frozen=True):
     """Who is enrolled by whom in what; only the address and the mailbox may still change.
 

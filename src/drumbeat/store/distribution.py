@@ -52,19 +52,19 @@ def _spread(connection: Connection, tables: Sequence[Table]) -> None:
     references = [each for table in tables for each in table.foreign_key_constraints]
     for each in references:  # a table cannot move while one that has not moved refers to it
         connection.execute(DropConstraint(each))
-    for table in tables:
-        if "account_id" not in table.c and table is not accounts:
+    for table in sorted(tables, key=lambda each: each is not accounts):  # which the others lie beside
+        if table is accounts:
+            _distribute(connection, table, by="id", beside="none")
+        elif "account_id" in table.c:
+            _distribute(connection, table, by="account_id", beside=accounts.name)
+        else:
             connection.execute(text("SELECT create_reference_table(:name)"), {"name": table.name})
-    for table in sorted(tables, key=lambda each: each is not accounts):  # which every other one lies beside
-        if "account_id" in table.c or table is accounts:
-            _lay_beside_its_account(connection, table)
     for each in references:
         connection.execute(AddConstraint(each, isolate_from_table=False))
 
 
-def _lay_beside_its_account(connection: Connection, table: Table) -> None:
-    column, beside = ("id", "none") if table is accounts else ("account_id", accounts.name)
+def _distribute(connection: Connection, table: Table, *, by: str, beside: str) -> None:
     connection.execute(
         text("SELECT create_distributed_table(:name, :column, colocate_with => :beside)"),
-        {"name": table.name, "column": column, "beside": beside},
+        {"name": table.name, "column": by, "beside": beside},
     )
