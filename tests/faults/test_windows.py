@@ -1,8 +1,12 @@
-"""A worker dies exactly here: what stands then, and what becomes of the letter."""
+"""A worker dies exactly here: what stands then, and what becomes of the letter.
+
+DRUMBEAT_TEST_DEATHS asks for more of them at each point than the few of every run.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from collections import Counter
@@ -22,7 +26,7 @@ from drumbeat.testing.house import House, letter, open_house
 from drumbeat.testing.points import POINTS
 from drumbeat.testing.sink import Sink
 
-DEATHS = 2
+DEATHS = int(os.environ.get("DRUMBEAT_TEST_DEATHS", "2"))
 # What stands when a worker has died there: the letter's status, whether the server has it (None: either), and whether
 # it ends as a doubt.
 TABLE: dict[str, tuple[str | None, bool | None, bool]] = {
