@@ -268,7 +268,7 @@ def test_a_person_is_erased_by_address_or_record(run: Run, database_url: str, tm
 
 def test_whether_everything_fits_is_verified(run: Run, database_url: str, tmp_path: Path) -> None:
     with doubt(database_url, tmp_path) as (house, _):
-        assert fine(run("verify")) == f"Everything fits: 1 enrollments in 1 accounts, {len(RULES)} rules.\n"
+        assert fine(run("verify")) == f"Everything fits. Enrollments: 1, accounts: 1, rules: {len(RULES)}.\n"
         with house.world.database.write() as tx:
             tx.run(Statement("UPDATE deliveries SET status = 'refused'"))
             tx.run(Statement("DROP INDEX uq_enrollments_running_person"))

@@ -41,4 +41,4 @@ def verify() -> None:
         say(f"wrong  {what} of account {account_id}: {rule}. Such as {examples}.")
     if missing or broken:
         raise typer.Exit(1)
-    say(f"Everything fits: {looked_at} enrollments in {len(ids)} accounts, {len(RULES)} rules.")
+    say(f"Everything fits. Enrollments: {looked_at}, accounts: {len(ids)}, rules: {len(RULES)}.")
