@@ -48,18 +48,18 @@ def _nobody_asks_the_real_dns() -> Iterator[None]:
 @pytest.fixture(autouse=True, scope="session")
 def _every_statement_stays_within_its_account() -> Iterator[None]:
     """Whatever the store sends in any test is what a cluster takes that has each account on one node."""
-    run, seen = Snapshot._run, set[str]()
+    run, found = Snapshot._run, dict[str, str | None]()
 
     def looked_at(snapshot: Snapshot, statement: Statement, parameters: dict[str, Any]) -> None:
-        if statement.text not in seen:
-            sent_by = sys._getframe(2).f_globals["__name__"]
-            assert not sent_by.startswith("drumbeat.") or refusal(statement.text) is None, statement.text
-            seen.add(statement.text)
+        if statement.text not in found and sys._getframe(2).f_globals["__name__"].startswith("drumbeat."):
+            found[statement.text] = refusal(statement.text)
         run(snapshot, statement, parameters)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Snapshot, "_run", looked_at)
         yield
+    # Only now: what a worker raises is logged, and it goes on.
+    assert {text: why for text, why in found.items() if why} == {}
 
 
 @pytest.fixture

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, Table, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import AddConstraint, DropConstraint
 
 from drumbeat.domain.errors import IncorrectValue, NotNow
 from drumbeat.store import migrate
 from drumbeat.store.database import Database, translated
 from drumbeat.store.schema import accounts, metadata
+from drumbeat.store.transaction import first_line
 
 
 def distribute(url: str) -> list[str]:
@@ -32,6 +34,8 @@ def distribute(url: str) -> list[str]:
             left = _not_spread(connection)
             _spread(connection, left)
             return [table.name for table in left]
+    except DBAPIError as error:
+        raise NotNow(f"The cluster refused, and nothing is changed: {first_line(error.orig or error)}") from error
     finally:
         database.close()
 
