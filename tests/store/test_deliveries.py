@@ -182,7 +182,7 @@ def _forbid(tx: Tx, tenant: Tenant, how: str) -> None:
     elif how == "moved":
         enrollments.readdress(tx, account_id, "new", [1])
     elif how == "elsewhere":
-        people.save(tx, person(tenant, tx.now, address_hash="new"))
+        people.save(tx, person(tenant, tx.now), person(tenant, tx.now, address_hash="new"))
     elif how == "deleted":
         people.delete(tx, person(tenant, tx.now))
     elif how == "suppressed":

@@ -59,10 +59,11 @@ class TestKeeping:
             people.add(tx, [person(us, tx.now)])
 
     def test_a_change_keeps_who_made_it_and_when(self, tx: Tx, us: Tenant) -> None:
-        people.add(tx, [person(us, tx.now)])
+        before = person(us, tx.now)
+        people.add(tx, [before])
         later = tx.now + timedelta(hours=1)
         changed = person(us, tx.now, first_name="Bea", email=None, address_hash=None, updated_at=later)
-        people.save(tx, replace(changed, creator_id=99, created_at=later))
+        people.save(tx, before, replace(changed, creator_id=99, created_at=later))
         assert people.get(tx, us.account_id, CONTACT, 1) == changed
 
     def test_somebody_is_found_by_what_they_have_now_and_no_longer_once_gone(self, tx: Tx, us: Tenant) -> None:
@@ -73,8 +74,8 @@ class TestKeeping:
         ada = person(us, tx.now, custom={"tea": "green"}, details={"address": {"city": "London"}})
         people.add(tx, [ada])
         assert found("custom.tea", "green") == found("address.city", "London") == [1]
-        ada = replace(ada, custom={"tea": "black"})
-        people.save(tx, ada)
+        before, ada = ada, replace(ada, custom={"tea": "black"})
+        people.save(tx, before, ada)
         assert (found("custom.tea", "green"), found("custom.tea", "black")) == ([], [1])
         people.delete(tx, ada)
         people.add(tx, [replace(ada, custom={})])
@@ -162,7 +163,7 @@ class TestIsolation:
         ours, theirs = person(us, tx.now, first_name=None), person(rival, tx.now, first_name="Rob")
         people.add(tx, [ours])
         people.name_contacts(tx, us.account_id, [("hash-1", 1)])
-        people.save(tx, theirs)
+        people.save(tx, theirs, theirs)
         people.fill(tx, rival.account_id, [(1, "Rob", "Rob", "+1")])
         people.forget_address(tx, rival.account_id, "hash-1", 1)
         people.delete(tx, theirs)

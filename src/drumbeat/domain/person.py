@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -77,6 +78,8 @@ class Person:
 
 
 NEW_LEAD = "New"
+_WORD = re.compile(r"[^\s,;()<>\"/\0]+")
+_LONGEST_WORD = 60  # characters; of longer ones the beginning is compared
 _LONGEST_SOUGHT = 255  # characters; what is longer is kept, and nobody is found by it
 
 
@@ -87,6 +90,25 @@ def values_to_find(person: Person) -> dict[str, str]:
     named |= {f"address.{part}": value for part, value in address.items()}
     found = {field: findable(value) for field, value in named.items()}
     return {field: text for field, text in found.items() if text is not None}
+
+
+def search_words(person: Person) -> frozenset[str]:
+    """The words a person is searched by: of their names and their organization's, and the address."""
+    return words_in(person.first_name, person.last_name, person.organization_name, person.email)
+
+
+def words_in(*texts: str | None) -> frozenset[str]:
+    """The words of texts as search compares them: without case and accents, an address as one word."""
+    return frozenset(word[:_LONGEST_WORD] for text in texts if text for word in _words(text))
+
+
+@lru_cache(maxsize=8192)
+def _words(text: str) -> tuple[str, ...]:
+    folded = text.casefold()
+    if not folded.isascii():
+        apart = unicodedata.normalize("NFKD", folded)
+        folded = "".join(mark for mark in apart if not unicodedata.combining(mark)).casefold()
+    return tuple(_WORD.findall(folded))
 
 
 def findable(value: object) -> str | None:

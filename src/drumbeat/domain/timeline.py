@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from drumbeat.domain.account import Account, User
 from drumbeat.domain.delivery import FailureReason
-from drumbeat.domain.enrollment import ActionStatus, Done, Enrollment, State
+from drumbeat.domain.enrollment import ActionStatus, Done, Enrollment, Plan, State
 from drumbeat.domain.limits import Allowance
 from drumbeat.domain.sequence import Step
 
@@ -59,6 +59,15 @@ def timeline(
             estimate = chained if shows_times else None
             stages.append(Stage(position, step, ActionStatus.SCHEDULED, estimated_at=estimate))
     return tuple(stages)
+
+
+def forecast(plan: Plan, start: datetime) -> tuple[datetime, ...]:
+    """When each step of a plan runs for somebody enrolled at `start`, if nothing holds it."""
+    instants, chained = [], start
+    for position in range(len(plan.steps)):
+        chained = plan.slot(position, plan.ready_at(position, chained))
+        instants.append(chained)
+    return tuple(instants)
 
 
 def _completed(step: Step, done: Done) -> Stage:

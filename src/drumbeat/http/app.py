@@ -17,6 +17,7 @@ from drumbeat.http.pages import Pages
 from drumbeat.http.parts import Catcher, Parts, request_id
 from drumbeat.http.rates import Rates
 from drumbeat.http.sell_v2 import routes
+from drumbeat.http.web import routes as web
 from drumbeat.wiring import World
 
 _ALWAYS = (
@@ -38,6 +39,7 @@ def make_app(world: World, catcher: Catcher | None = None) -> Litestar:
             public.router(),
             hooks.router(),
             password_page.router(),
+            web.router(),
             caught.list_caught,
             caught.list_caught_json,
             caught.show_caught,

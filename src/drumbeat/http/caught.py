@@ -12,10 +12,10 @@ from litestar.params import FromPath
 
 from drumbeat.domain.errors import NotFound
 from drumbeat.http.openapi import described
+from drumbeat.http.pages import CAGE_POLICY
 from drumbeat.http.parts import JSON, AnyRequest, Catcher, CaughtLetter, parts_of, readable
 from drumbeat.mail.session import is_loopback
 
-_PREVIEW_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 _NO_STORE = {"cache-control": "no-store"}
 
 
@@ -86,7 +86,7 @@ def show_caught(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
 def show_caught_html(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
     """The letter's HTML in a sandbox: no script, no form, nothing from the network."""
     html = _letter(request, id).html or ""
-    headers = {"content-security-policy": _PREVIEW_POLICY, **_NO_STORE}
+    headers = {"content-security-policy": CAGE_POLICY, **_NO_STORE}
     return Response(html.encode(), media_type="text/html", headers=headers)
 
 

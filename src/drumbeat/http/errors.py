@@ -10,6 +10,7 @@ import logging
 import re
 from http import HTTPStatus
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 from litestar import Response
@@ -173,7 +174,20 @@ def answer_error(request: AnyRequest, error: Exception) -> Response[bytes]:
         problem = _problem(request, error, _API)
         body = ApiErrors(problem.complaints[0])
         return json_reply(body, problem.status, problem.headers)
+    if isinstance(error, NotSignedIn):
+        return _to_sign_in(request)
     return _page(request, _problem(request, error, _API))
+
+
+def _to_sign_in(request: AnyRequest) -> Response[bytes]:
+    """Whoever opens a page of the app signs in first, and comes back to it."""
+    wanted = request.scope["path"]
+    query = request.scope["query_string"].decode("latin-1")
+    there = quote(f"{wanted}?{query}" if query else wanted) if request.method in ("GET", "HEAD") else "/today"
+    headers = {"location": f"/sign-in?next={there}", "cache-control": "no-store"}
+    if request.headers.get("hx-request"):  # a part of a page: the whole of it leads to the sign-in
+        return Response(b"", status_code=200, headers={"hx-redirect": "/sign-in", "cache-control": "no-store"})
+    return Response(b"", status_code=303, headers=headers)
 
 
 def _problem(request: AnyRequest, error: Exception, contract: int) -> Problem:

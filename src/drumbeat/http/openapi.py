@@ -20,6 +20,8 @@ from drumbeat.http.errors import ApiErrors, SellErrors
 BINARY = "application/octet-stream"
 """The body of what is uploaded as it is."""
 _BINARY_SCHEMA = {"type": "string", "format": "binary"}
+PAGE = "page"
+"""The option of a handler that makes a page of the app; its value is the least role that sees it."""
 _KEY = "described"
 _REF = "#/components/schemas/{name}"
 _EVERYWHERE = (500, 503)
@@ -79,7 +81,7 @@ def described(summary: str, **more: Any) -> dict[str, Described]:
 
 
 def document(app: Litestar, base_url: str) -> dict[str, Any]:
-    """The document of every route the application serves."""
+    """The document of every route the application serves, but for the app's pages."""
     operations = list(_operations(app))
     types = [each for _, _, _, d in operations for each in (d.answer, d.body) if _is_struct(each)]
     types += [each for *_, d in operations for each in d.alternatives]
@@ -117,6 +119,8 @@ def _is_struct(kind: Any) -> bool:
 def _operations(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler, Described]]:
     for route in sorted(app.routes, key=lambda route: route.path):
         for handler in getattr(route, "route_handlers", ()):
+            if PAGE in handler.opt:
+                continue  # people find their way through pages without a reference
             for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"}):
                 path = re.sub(r":\w+\}", "}", route.path_format)
                 yield path, method, handler, handler.opt[_KEY]

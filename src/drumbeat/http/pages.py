@@ -1,4 +1,4 @@
-"""The pages people see, made from templates that escape everything; one small style sheet, next to no script."""
+"""The pages people see, made from templates that escape everything; what they refer to is served from here alone."""
 
 from __future__ import annotations
 
@@ -9,44 +9,46 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Response
 
+from drumbeat.http import wording
+
 _HERE = Path(__file__).parent
-CONTENT_POLICY = (
-    "default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
-)
-_SCRIPT_POLICY = CONTENT_POLICY + "; script-src 'self'"
+_NOTHING = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+CONTENT_POLICY = f"{_NOTHING}; frame-src 'self'; img-src 'self'"
+SCRIPT_POLICY = f"{CONTENT_POLICY}; script-src 'self'; connect-src 'self'"
+CAGE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+"""Of a document that holds a letter's HTML: no script, no form, nothing from the network."""
+_KINDS = {".css": MediaType.CSS, ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 class Pages:
-    """Renders templates; reads them and what they refer to once. `static` is that, with its type, by name."""
+    """Renders templates; reads them and what they refer to once. `static` is that, with its type, by the name it is
+    served under, which changes with its content, so that it may be kept for ever."""
 
     def __init__(self) -> None:
-        self.style_name, style = _static("drumbeat.css")
-        self._script_name, script = _static("password.js")
-        self.static = {self.style_name: (MediaType.CSS, style), self._script_name: ("text/javascript", script)}
+        self.static: dict[str, tuple[str, bytes]] = {}
+        served = {path.name: self._serve(path) for path in (_HERE / "static").iterdir() if path.suffix in _KINDS}
         self._templates = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
+            loader=FileSystemLoader([_HERE / "templates", _HERE / "web" / "pages"]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.filters |= wording.FILTERS
+        self._templates.globals |= {"static": served, **wording.TABLES}
 
-    def page(self, template: str, status: int = 200, **values: Any) -> Response[bytes]:
+    def page(self, name: str, status: int = 200, /, *, policy: str = CONTENT_POLICY, **values: Any) -> Response[bytes]:
         """A page made from a template; nobody may keep it."""
-        text = self._templates.get_template(template).render(style=self.style_name, **values)
-        headers = {"content-security-policy": CONTENT_POLICY, "cache-control": "no-store"}
+        text = self._templates.get_template(name).render(**values)
+        headers = {"content-security-policy": policy, "cache-control": "no-store"}
         return Response(text.encode(), status_code=status, media_type="text/html", headers=headers)
 
-    def scripted(self, template: str, status: int = 200, **values: Any) -> Response[bytes]:
-        """A page with the one script there is."""
-        made = self.page(template, status, script=self._script_name, **values)
-        made.headers["content-security-policy"] = _SCRIPT_POLICY
-        return made
+    def scripted(self, name: str, status: int = 200, /, **values: Any) -> Response[bytes]:
+        """A page with scripts of our own."""
+        return self.page(name, status, policy=SCRIPT_POLICY, **values)
 
-
-def _static(name: str) -> tuple[str, bytes]:
-    """A file under a name that changes with its content, so that it may be kept for ever."""
-    content = (_HERE / "static" / name).read_bytes()
-    stem, _, kind = name.rpartition(".")
-    return f"{stem}.{sha256(content).hexdigest()[:12]}.{kind}", content
+    def _serve(self, path: Path) -> str:
+        content = path.read_bytes()
+        name = f"{path.stem}.{sha256(content).hexdigest()[:12]}{path.suffix}"
+        self.static[name] = (_KINDS[path.suffix], content)
+        return f"/static/{name}"

@@ -7,8 +7,9 @@ from litestar import Response, Router, post
 from litestar.params import FromPath, RawBody
 
 from drumbeat import __version__
-from drumbeat.domain.errors import NotFound, Unavailable
+from drumbeat.domain.errors import NotFound, NotSignedIn, Unavailable
 from drumbeat.domain.unsubscribe import language, page_words, read_unsubscribe_token
+from drumbeat.http.app_api.admission import admit_member, cookie_name
 from drumbeat.http.caught import may_see_letters
 from drumbeat.http.openapi import described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
@@ -27,9 +28,22 @@ class Health(msgspec.Struct, frozen=True):
 
 @readable("/", opt=described("The front page", answer="text/html"))
 def show_front(request: AnyRequest) -> Response[bytes]:
-    """Names the product, and leads to what can be read here."""
+    """Leads whoever is signed in to their day; names the product to others, and what can be read here."""
+    if _is_signed_in(request):
+        return Response(b"", status_code=303, headers={"location": "/today", "cache-control": "no-store"})
     pages = parts_of(request).pages
     return pages.page("front.html", lang="en", version=__version__, has_caught=may_see_letters(request))
+
+
+def _is_signed_in(request: AnyRequest) -> bool:
+    if cookie_name(request) not in request.cookies:
+        return False
+    try:
+        with parts_of(request).world.database.read() as snapshot:
+            admit_member(snapshot, request)
+    except (NotSignedIn, Unavailable):
+        return False
+    return True
 
 
 @readable("/health", opt=described("Whether Drumbeat works", answer=Health))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -14,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from drumbeat.domain.delivery import Outcome
 from drumbeat.domain.errors import Misconfigured
+from drumbeat.mail.outgoing import carry_one
 from drumbeat.mail.session import Security, Server, Timeouts
 from drumbeat.mail.smtp import Envelope, Post
 
@@ -67,20 +67,5 @@ def write_notice(sender: SystemSender, recipient: str, subject: str, text: str, 
 
 def carry_notice(sender: SystemSender, recipient: str, content: bytes) -> Outcome:
     """Give one letter to the server; its outcome says whether it was taken."""
-    post = Post(sender.server, _PATIENCE)
-    waiting = [Envelope(key=recipient, sender=sender.email, recipient=recipient, content=content)]
-    outcomes: list[Outcome] = []
-
-    def take(count: int) -> list[Envelope]:
-        taken, waiting[:] = waiting[:], []
-        return taken
-
-    def settle(settled: Sequence[Outcome], ready: Sequence[Hashable]) -> Collection[Hashable]:
-        outcomes.extend(settled)
-        return ready
-
-    try:
-        post.deliver(take, settle)
-    finally:
-        post.close()
-    return outcomes[0]
+    envelope = Envelope(key=recipient, sender=sender.email, recipient=recipient, content=content)
+    return carry_one(Post(sender.server, _PATIENCE), envelope)

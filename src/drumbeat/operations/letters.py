@@ -15,7 +15,7 @@ from drumbeat.domain.delivery import message_id
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.person import Person
 from drumbeat.domain.sequence import Step, Unsubscribing
-from drumbeat.domain.template import compile_template, freeze, thaw
+from drumbeat.domain.template import Rendered, compile_template, freeze, thaw
 from drumbeat.domain.unsubscribe import footer, mailto_of, unsubscribe_token
 from drumbeat.mail.compose import Letter, Skeleton, ascii_address, compile_skeleton, reply_subject, with_footer
 from drumbeat.mail.dkim import SigningKey, signed
@@ -131,6 +131,19 @@ def _date(frozen: Frozen) -> datetime:
     return from_stamp(frozen.date // 1_000_000 * 1_000_000)
 
 
+def rendered_letter(step: Step, frozen: Frozen) -> Rendered:
+    """The subject and the bodies that frozen inputs make, footer included; raises MissingTags or TemplateFails."""
+    assert step.template is not None
+    rendered = compile_template(step.template).render(thaw(frozen.values), _date(frozen))
+    if frozen.footer_locale is not None:
+        words = footer(frozen.footer_locale, frozen.unsubscribe_url, frozen.postal_address)
+        rendered = with_footer(rendered, words, frozen.unsubscribe_url)
+    if frozen.previous_subject is not None:
+        subject = reply_subject(rendered.subject, frozen.previous_subject)
+        return Rendered(subject, rendered.html, rendered.text)
+    return rendered
+
+
 def encode_frozen(frozen: Frozen) -> str:
     """The frozen inputs as stored."""
     return _ENCODER.encode(frozen).decode()
@@ -162,14 +175,7 @@ class Writer:
 
     def write(self, account_id: int, step: Step, frozen: Frozen) -> bytes:
         """The letter's bytes; raises MissingTags or TemplateFails before anything is sent."""
-        assert step.template is not None
-        rendered = compile_template(step.template).render(thaw(frozen.values), _date(frozen))
-        if frozen.footer_locale is not None:
-            words = footer(frozen.footer_locale, frozen.unsubscribe_url, frozen.postal_address)
-            rendered = with_footer(rendered, words, frozen.unsubscribe_url)
-        subject = rendered.subject
-        if frozen.previous_subject is not None:
-            subject = reply_subject(subject, frozen.previous_subject)
+        rendered = rendered_letter(step, frozen)
         letter = Letter(
             message_id=frozen.message_id,
             date=_date(frozen),
@@ -177,7 +183,7 @@ class Writer:
             sender_email=frozen.sender_email,
             recipient_name=frozen.recipient_name,
             recipient_email=frozen.recipient_email,
-            subject=subject,
+            subject=rendered.subject,
             html=rendered.html,
             text=rendered.text,
             unsubscribe_url=frozen.unsubscribe_url,

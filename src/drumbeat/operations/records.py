@@ -82,7 +82,7 @@ def change_person(
     if changed == person:
         return person
     changed = replace(changed, updated_at=tx.now)
-    people.save(tx, changed)
+    people.save(tx, person, changed)
     if changed.address_hash != person.address_hash:
         _move_enrollments(tx, person, changed.address_hash)
         if changed.kind is PersonKind.CONTACT:

@@ -110,6 +110,7 @@ def _journal(tx: Tx, job: Import, fact: str, actor_id: int | None) -> None:
 @dataclass(slots=True)
 class _Tally:
     created: list[Person] = field(default_factory=list)
+    met: list[int] = field(default_factory=list)
     updated: int = 0
     unchanged: int = 0
     rejected: list[Rejected] = field(default_factory=list)
@@ -123,6 +124,7 @@ def carry_import(tx: Tx, hash_key: bytes, account_id: int, id: int) -> Import:
         return job
     tally = _Taking(tx, hash_key, job).take(part)
     imports.reject(tx, account_id, id, tally.rejected)
+    imports.bring(tx, account_id, id, [*(person.id for person in tally.created), *tally.met])
     imports.delete_part(tx, account_id, id, part.number)
     done = replace(
         job,
@@ -203,6 +205,7 @@ class _Taking:
         if not sees(self._job.seen_by, found.owner_id):
             self._refuse(row, cells, f"email: A {found.kind} with this address belongs to another user.")
             return
+        self._tally.met.append(found.id)
         if self._job.existing is Existing.SKIP:
             self._tally.unchanged += 1
             return

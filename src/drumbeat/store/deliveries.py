@@ -89,6 +89,12 @@ def list_of_enrollment(snapshot: Snapshot, account_id: int, enrollment_id: int) 
     return [_delivery(row) for row in rows]
 
 
+def list_of_enrollments(snapshot: Snapshot, account_id: int, ids: Sequence[int], limit: int) -> list[Delivery]:
+    """The letters of some enrollments, the newest first."""
+    rows = snapshot.all(_OF_ENROLLMENTS, account_id=account_id, sought=[[id] for id in ids], limit=limit)
+    return [_delivery(row) for row in rows]
+
+
 def pass_point_of_no_return(
     tx: Tx,
     account_id: int,
@@ -284,6 +290,11 @@ _LAST_ACCEPTED = Statement(f"""
 _OF_ENROLLMENT = Statement(f"""
     SELECT {_COLUMNS} FROM deliveries d
     WHERE d.account_id = :account_id AND d.enrollment_id = :enrollment_id ORDER BY d.position, d.attempt
+""")
+_OF_ENROLLMENTS = Statement(f"""
+    SELECT {_COLUMNS} FROM {{sought: id int}} AS sought
+    JOIN deliveries d ON d.account_id = :account_id AND {{key: d.enrollment_id = sought.id}}
+    ORDER BY d.claimed_at DESC LIMIT :limit
 """)
 # Whoever pauses the sequence, or switches off the user, the mailbox or the account, waits until it is decided.
 _LOCK_SENDERS = Statement("""

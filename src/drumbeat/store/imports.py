@@ -188,6 +188,17 @@ def reject(tx: Tx, account_id: int, import_id: int, rejected: Sequence[Rejected]
     tx.insert(_REJECT, [(account_id, import_id, each.row, each.reason, _json(each.cells)) for each in rejected])
 
 
+def bring(tx: Tx, account_id: int, id: int, person_ids: Sequence[int]) -> None:
+    """Note people of an import's file; whom it named before is noted once."""
+    tx.run(_BRING, account_id=account_id, id=id, brought=[[each] for each in sorted(set(person_ids))])
+
+
+def people_of(snapshot: Snapshot, account_id: int, id: int, after: int, limit: int) -> list[int]:
+    """Ids of the people of an import's file behind this one, in order; some may be gone."""
+    rows = snapshot.all(_PEOPLE_OF, account_id=account_id, id=id, after=after, limit=limit)
+    return [row[0] for row in rows]
+
+
 def list_rejected(snapshot: Snapshot, account_id: int, import_id: int, after: int, limit: int) -> list[Rejected]:
     """Rows that were left out, in order, from behind a row."""
     rows = snapshot.all(_LIST_REJECTED, account_id=account_id, import_id=import_id, after=after, limit=limit)
@@ -245,4 +256,13 @@ _REJECT = Insertion("rejected_rows", "account_id int, import_id int, row int, re
 _LIST_REJECTED = Statement("""
     SELECT row, reason, cells FROM rejected_rows
     WHERE account_id = :account_id AND import_id = :import_id AND row > :after ORDER BY row LIMIT :limit
+""")
+_BRING = Statement("""
+    INSERT INTO imported_people (account_id, import_id, person_id)
+    SELECT :account_id, :id, brought.person_id FROM {brought: person_id int} AS brought WHERE true
+    ON CONFLICT (account_id, import_id, person_id) DO NOTHING
+""")
+_PEOPLE_OF = Statement("""
+    SELECT person_id FROM imported_people
+    WHERE account_id = :account_id AND import_id = :id AND person_id > :after ORDER BY person_id LIMIT :limit
 """)

@@ -1,7 +1,13 @@
-"""How many enrollments stand where: what an operator sees at a glance."""
+"""How many enrollments stand where: what an operator sees at a glance, and, never counted beyond a limit, what pages
+show to whoever opens them often."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
+
+from drumbeat.domain.delivery import FailureReason
+from drumbeat.store.stamps import to_stamp
 from drumbeat.store.statement import Rows, Statement
 from drumbeat.store.transaction import Snapshot
 
@@ -23,6 +29,74 @@ def count_unknown(snapshot: Snapshot, account_id: int) -> int:
     return int(row[0])
 
 
+def blocked_for(
+    snapshot: Snapshot, account_id: int, reason: FailureReason, most: int, *, seen_by: int | None = None
+) -> Rows:
+    """Whether in doubt and how many: of `most` enrollments at most that are blocked for a reason."""
+    return snapshot.all(_BLOCKED_FOR, account_id=account_id, reason=reason.value, most=most, seen_by=seen_by or 0)
+
+
+def blocked_by_sequence(snapshot: Snapshot, account_id: int, most: int) -> dict[int, int]:
+    """How many enrollments of each sequence addressed are blocked, of `most` at most."""
+    return {row[0]: row[1] for row in snapshot.all(_BLOCKED_BY_SEQUENCE, account_id=account_id, most=most)}
+
+
+def count_leaving(snapshot: Snapshot, account_id: int, lane_id: int, until: datetime, most: int) -> int:
+    """How many of a lane are looked at until an instant, counted up to `most`."""
+    row = snapshot.first(_LEAVING, account_id=account_id, lane_id=lane_id, until=to_stamp(until), most=most)
+    assert row is not None
+    return int(row[0])
+
+
+def held_beyond(snapshot: Snapshot, account_id: int, lane_id: int, until: datetime, most: int) -> tuple[int, int]:
+    """Of the next `most` of a lane that are looked at only after an instant, how many were to run before it: held by
+    their mailbox's limits, and by a window, a holiday or an absence."""
+    row = snapshot.first(_HELD_BEYOND, account_id=account_id, lane_id=lane_id, until=to_stamp(until), most=most)
+    assert row is not None
+    return int(row[0] or 0), int(row[1] or 0)
+
+
+def sent_since(snapshot: Snapshot, account_id: int, sequence_ids: Iterable[int], day: int) -> int:
+    """How many letters of sequences left from a day on (days since 1970, in UTC), as far as they are counted."""
+    sought = [(id, variant) for id in sequence_ids for variant in ("", "A", "B")]
+    row = snapshot.first(_SENT_SINCE, account_id=account_id, sought=sought, day=day)
+    assert row is not None
+    return int(row[0] or 0)
+
+
+_BLOCKED_FOR = Statement("""
+    SELECT b.in_doubt, count(*) AS total FROM (
+        SELECT e.in_doubt FROM enrollments e
+        WHERE e.account_id = :account_id AND e.state = 'blocked' AND e.failure_reason = :reason
+            AND (:seen_by = 0 OR e.actor_id = :seen_by) LIMIT :most
+    ) AS b GROUP BY b.in_doubt ORDER BY b.in_doubt
+""")
+_BLOCKED_BY_SEQUENCE = Statement("""
+    SELECT b.sequence_id, count(*) AS total FROM (
+        SELECT e.sequence_id FROM enrollments e
+        WHERE e.account_id = :account_id AND e.state = 'blocked' AND e.failure_reason IS NOT NULL LIMIT :most
+    ) AS b GROUP BY b.sequence_id
+""")
+_LEAVING = Statement("""
+    SELECT count(*) FROM (
+        SELECT 1 FROM due d WHERE d.account_id = :account_id AND d.lane_id = :lane_id AND d.due_at IS NOT NULL
+            AND d.due_at <= :until LIMIT :most
+    ) AS leaving
+""")
+_HELD_BEYOND = Statement("""
+    SELECT sum(CASE WHEN h.came_due_at <= :until THEN 1 ELSE 0 END),
+        sum(CASE WHEN h.came_due_at IS NULL AND e.ready_at <= :until THEN 1 ELSE 0 END)
+    FROM (
+        SELECT d.enrollment_id, d.came_due_at FROM due d
+        WHERE d.account_id = :account_id AND d.lane_id = :lane_id AND d.due_at IS NOT NULL AND d.due_at > :until
+        ORDER BY d.due_at, d.enrollment_id LIMIT :most
+    ) AS h JOIN enrollments e ON e.account_id = :account_id AND e.id = h.enrollment_id
+""")
+_SENT_SINCE = Statement("""
+    SELECT sum(c.total) FROM {sought: sequence_id int, variant text} AS sought
+    JOIN step_counts c ON c.account_id = :account_id AND {key: c.sequence_id = sought.sequence_id}
+        AND c.variant = sought.variant AND c.day >= :day AND c.fact = 'letter_sent'
+""")
 _BY_SEQUENCE = Statement("""
     SELECT sequence_id,
         sum(CASE WHEN state = 'active' THEN 1 ELSE 0 END) AS active,

@@ -9,7 +9,7 @@ import msgspec
 
 from drumbeat.domain.access import sees
 from drumbeat.domain.errors import NotFound
-from drumbeat.domain.person import Person, PersonKind, values_to_find
+from drumbeat.domain.person import Person, PersonKind, search_words, values_to_find
 from drumbeat.store.stamps import from_stamp, to_stamp
 from drumbeat.store.statement import Insertion, Record, Rows, Statement
 from drumbeat.store.transaction import Snapshot, Tx
@@ -19,6 +19,7 @@ def add(tx: Tx, people: Sequence[Person]) -> None:
     """Store new people; ids are given."""
     tx.insert(_ADD, [_row(person) for person in people])
     tx.insert(_ADD_VALUES, [row for person in people for row in _values(person)])
+    tx.insert(_ADD_WORDS, [row for person in people for row in _words(person)])
 
 
 def name_new_contacts(tx: Tx, account_id: int, contacts: Sequence[tuple[str, int]]) -> None:
@@ -70,13 +71,19 @@ def contacts_by_address(snapshot: Snapshot, account_id: int, hashes: Sequence[st
 def fill(tx: Tx, account_id: int, filled: Sequence[tuple[int, str | None, str | None, str | None]]) -> None:
     """Fill empty fields of contacts: (id, first name, last name, phone); what is filled stays."""
     tx.run(_FILL, account_id=account_id, filled=filled, now=to_stamp(tx.now))
+    found = find_many(tx, account_id, [(PersonKind.CONTACT, row[0]) for row in filled])
+    tx.run(_ADD_NEW_WORDS, account_id=account_id, added=[row[1:] for each in found.values() for row in _words(each)])
 
 
-def save(tx: Tx, person: Person) -> None:
-    """Store a person's fields."""
+def save(tx: Tx, before: Person, person: Person) -> None:
+    """Store a person's fields instead of those before."""
     tx.run(_SAVE, saved=[_row(person)], account_id=person.account_id)
     _forget_values(tx, person)
     tx.insert(_ADD_VALUES, _values(person))
+    if search_words(before) != search_words(person):
+        _forget_words(tx, before)
+        rows = [row[1:] for row in _words(person)]
+        tx.run(_ADD_NEW_WORDS, account_id=person.account_id, added=rows)
 
 
 def delete(tx: Tx, person: Person) -> None:
@@ -84,6 +91,7 @@ def delete(tx: Tx, person: Person) -> None:
     if person.kind is PersonKind.CONTACT and person.address_hash is not None:
         forget_address(tx, person.account_id, person.address_hash, person.id)
     _forget_values(tx, person)
+    _forget_words(tx, person)
     tx.run(_DELETE, account_id=person.account_id, kind=person.kind.value, id=person.id)
 
 
@@ -94,6 +102,15 @@ def _forget_values(tx: Tx, person: Person) -> None:
 def _values(person: Person) -> list[tuple[Any, ...]]:
     found = values_to_find(person)
     return [(person.account_id, person.kind.value, person.id, field, value) for field, value in found.items()]
+
+
+def _forget_words(tx: Tx, person: Person) -> None:
+    words = [[word] for word in sorted(search_words(person))]
+    tx.run(_FORGET_WORDS, account_id=person.account_id, kind=person.kind.value, id=person.id, forgotten=words)
+
+
+def _words(person: Person) -> list[tuple[Any, ...]]:
+    return [(person.account_id, person.kind.value, word, person.id) for word in sorted(search_words(person))]
 
 
 def list_by_address(snapshot: Snapshot, account_id: int, address_hash: str) -> list[Person]:
@@ -208,6 +225,17 @@ _ADD_VALUES = Insertion("person_values", "account_id int, kind text, person_id i
 _FORGET_VALUES = Statement(
     "DELETE FROM person_values WHERE account_id = :account_id AND kind = :kind AND person_id = :id"
 )
+_ADD_WORDS = Insertion("person_words", "account_id int, kind text, word text, person_id int")
+_ADD_NEW_WORDS = Statement("""
+    INSERT INTO person_words (account_id, kind, word, person_id)
+    SELECT :account_id, added.kind, added.word, added.person_id
+    FROM {added: kind text, word text, person_id int} AS added WHERE true
+    ON CONFLICT (account_id, kind, word, person_id) DO NOTHING
+""")
+_FORGET_WORDS = Statement("""
+    DELETE FROM person_words WHERE account_id = :account_id AND kind = :kind AND person_id = :id
+        AND word {in: SELECT word FROM {forgotten: word text} AS forgotten :in}
+""")
 _NAME_NEW_CONTACTS = Insertion("contact_addresses", "account_id int, address_hash text, contact_id int")
 _NAME_CONTACTS = Statement("""
     INSERT INTO contact_addresses (account_id, address_hash, contact_id)

@@ -78,6 +78,30 @@ def list_of_enrollment(snapshot: Snapshot, account_id: int, enrollment_id: int) 
     return [_message(row) for row in rows]
 
 
+def list_of_enrollments(
+    snapshot: Snapshot, account_id: int, enrollment_ids: Sequence[int], limit: int
+) -> list[ReceivedMessage]:
+    """What came back for some enrollments, the newest first."""
+    sought = [[id] for id in enrollment_ids]
+    rows = snapshot.all(_OF_ENROLLMENTS, account_id=account_id, sought=sought, limit=limit)
+    return [_message(row) for row in rows]
+
+
+def latest(
+    snapshot: Snapshot,
+    account_id: int,
+    kind: str,
+    limit: int,
+    *,
+    since: datetime,
+    seen_by: int | None = None,
+) -> list[ReceivedMessage]:
+    """The newest messages of a kind since an instant; only on enrollments of one actor where no others are seen."""
+    given = {"account_id": account_id, "kind": kind, "limit": limit, "since": to_stamp(since)}
+    rows = snapshot.all(_LATEST, **given) if seen_by is None else snapshot.all(_LATEST_OF, **given, seen_by=seen_by)
+    return [_message(row) for row in rows]
+
+
 def save_absence(tx: Tx, account_id: int, address_hash: str, absence: Absence) -> None:
     """Let no letter leave for an address key before; what was known before is replaced."""
     tx.run(
@@ -132,6 +156,20 @@ _ADD = Statement(f"""
 _OF_ENROLLMENT = Statement(f"""
     SELECT {_COLUMNS} FROM received_messages
     WHERE account_id = :account_id AND enrollment_id = :enrollment_id ORDER BY id
+""")
+_OF_ENROLLMENTS = Statement(f"""
+    SELECT {", ".join(f"r.{name}" for name in _COLUMNS.split(", "))} FROM {{sought: id int}} AS sought
+    JOIN received_messages r ON r.account_id = :account_id AND {{key: r.enrollment_id = sought.id}}
+    ORDER BY r.id DESC LIMIT :limit
+""")
+_LATEST = Statement(f"""
+    SELECT {_COLUMNS} FROM received_messages
+    WHERE account_id = :account_id AND kind = :kind AND received_at >= :since ORDER BY id DESC LIMIT :limit
+""")
+_LATEST_OF = Statement(f"""
+    SELECT {", ".join(f"r.{name}" for name in _COLUMNS.split(", "))} FROM received_messages r
+    JOIN enrollments e ON e.account_id = :account_id AND e.id = r.enrollment_id AND e.actor_id = :seen_by
+    WHERE r.account_id = :account_id AND r.kind = :kind AND r.received_at >= :since ORDER BY r.id DESC LIMIT :limit
 """)
 _SAVE_ABSENCE = Statement("""
     INSERT INTO absences (account_id, address_hash, until, message_id, created_at)

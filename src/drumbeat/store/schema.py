@@ -39,15 +39,15 @@ metadata = MetaData(
 
 
 def tenant_table(
-    name: str, *items: SchemaItem, key: tuple[str, ...] = ("id",), hot: bool = False, beside_enrollment: bool = False
+    name: str, *items: SchemaItem, key: tuple[str, ...] = ("id",), hot: bool = False, beside_another: bool = False
 ) -> Table:
     """A table of tenants' rows, keyed by (account_id, *key); a hot one leaves room for updates in place.
 
     The account is referred to, unless another reference vouches for it, or the row is only ever written
-    beside its enrollment's: every reference costs a look-up, and on PostgreSQL a lock, for every row.
+    beside another one: every reference costs a look-up, and on PostgreSQL a lock, for every row.
     """
     references = [item for item in items if isinstance(item, ForeignKeyConstraint)]
-    vouched = beside_enrollment or any("account_id" in each.column_keys for each in references)
+    vouched = beside_another or any("account_id" in each.column_keys for each in references)
     return Table(
         name,
         metadata,
@@ -351,6 +351,16 @@ person_values = tenant_table(
     key=("kind", "person_id", "field"),
 )
 
+# The words people are searched by, as `search_words` writes them; compared byte by byte in any locale.
+person_words = tenant_table(
+    "person_words",
+    Column("kind", Text, nullable=False),
+    Column("word", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False),
+    Column("person_id", Integer, nullable=False),
+    key=("kind", "word", "person_id"),
+    beside_another=True,  # and no reference to the person, whose deletion would look through all words for them
+)
+
 # Leads that became contacts; the leads themselves are gone.
 lead_conversions = tenant_table(
     "lead_conversions",
@@ -400,6 +410,15 @@ import_parts = tenant_table(
     Column("rows", Text, nullable=False),
     belongs_to("imports", "import_id"),
     key=("import_id", "number"),
+)
+
+# Whom an import made, changed or found as they were: those of its file.
+imported_people = tenant_table(
+    "imported_people",
+    Column("import_id", Integer, nullable=False),
+    Column("person_id", Integer, nullable=False),
+    belongs_to("imports", "import_id"),
+    key=("import_id", "person_id"),
 )
 
 rejected_rows = tenant_table(
@@ -511,6 +530,16 @@ versions = tenant_table(
     Column("published_at", BigInteger, nullable=False),
     belongs_to("sequences", "sequence_id"),
     key=("sequence_id", "number"),
+)
+
+# The steps somebody works at, before they are published.
+drafts = tenant_table(
+    "drafts",
+    Column("sequence_id", Integer, nullable=False),
+    Column("steps", Text, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    belongs_to("sequences", "sequence_id"),
+    key=("sequence_id",),
 )
 
 # A change of a whole sequence, carried to its waiting enrollments in bounded batches, in order.
@@ -669,7 +698,7 @@ due = tenant_table(
     Column("came_due_at", BigInteger),  # set while due_at is the turn that its mailbox's limits gave it
     key=("enrollment_id",),
     hot=True,
-    beside_enrollment=True,
+    beside_another=True,
 )
 Index(
     "ix_due_lane",
@@ -757,6 +786,15 @@ Index(
     sqlite_where=text("completed_at IS NULL"),
     postgresql_where=text("completed_at IS NULL"),
 )
+Index(
+    "ix_tasks_due",
+    tasks.c.account_id,
+    tasks.c.owner_id,
+    tasks.c.due_at,
+    tasks.c.id,
+    sqlite_where=text("completed_at IS NULL"),
+    postgresql_where=text("completed_at IS NULL"),
+)
 Index("ix_tasks_resource", tasks.c.account_id, tasks.c.resource_type, tasks.c.resource_id, tasks.c.id)
 
 # --- what came back ---------------------------------------------------------------------------------
@@ -791,6 +829,7 @@ Index(
     received_messages.c.enrollment_id,
     received_messages.c.id,
 )
+Index("ix_received_messages_kind", received_messages.c.account_id, received_messages.c.kind, received_messages.c.id)
 
 # Address keys whose person is away, as an auto-reply said: no letter leaves for them before.
 absences = tenant_table(
@@ -813,7 +852,7 @@ events = tenant_table(
     Column("cause", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     key=("enrollment_id", "revision", "number"),
-    beside_enrollment=True,
+    beside_another=True,
 )
 
 # What other consumers still have to hear: one row per consumer and transaction, listing its events.
@@ -824,7 +863,7 @@ outbox = tenant_table(
     Column("events", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     key=("topic", "token"),
-    beside_enrollment=True,
+    beside_another=True,
 )
 
 # What account-wide things happened, and who did them: sequences paused, addresses suppressed, keys made.
@@ -846,6 +885,18 @@ sequence_counts = tenant_table(
     Column("fact", Text, nullable=False),
     Column("total", BigInteger, nullable=False),
     key=("sequence_id", "variant", "fact"),
+)
+
+# The same by step and by day (days since 1970, in UTC), for reports.
+step_counts = tenant_table(
+    "step_counts",
+    Column("sequence_id", Integer, nullable=False),
+    Column("variant", Text, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("position", SmallInteger, nullable=False),
+    Column("fact", Text, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    key=("sequence_id", "variant", "day", "position", "fact"),
 )
 
 # --- calls of the APIs ------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from drumbeat.domain.access import sees
@@ -35,6 +36,12 @@ def find_many(snapshot: Snapshot, account_id: int, ids: Sequence[int]) -> dict[i
 def list_open(snapshot: Snapshot, account_id: int, after: int, limit: int) -> list[Task]:
     """The account's open tasks by id, a page at a time."""
     return [_task(row) for row in snapshot.all(_LIST_OPEN, account_id=account_id, after=after, limit=limit)]
+
+
+def list_due(snapshot: Snapshot, account_id: int, owner_id: int, until: datetime, limit: int) -> list[Task]:
+    """Open tasks of a user that are due until an instant, the longest due first."""
+    given = {"account_id": account_id, "owner_id": owner_id, "until": to_stamp(until), "limit": limit}
+    return [_task(row) for row in snapshot.all(_LIST_DUE, **given)]
 
 
 def complete(tx: Tx, account_id: int, id: int) -> None:
@@ -120,6 +127,11 @@ _LOCK = Statement("SELECT id FROM tasks WHERE account_id = :account_id AND id = 
 _LIST_OPEN = Statement(f"""
     SELECT {_COLUMNS} FROM tasks t
     WHERE t.account_id = :account_id AND t.completed_at IS NULL AND t.id > :after ORDER BY t.id LIMIT :limit
+""")
+_LIST_DUE = Statement(f"""
+    SELECT {_COLUMNS} FROM tasks t
+    WHERE t.account_id = :account_id AND t.owner_id = :owner_id AND t.completed_at IS NULL AND t.due_at IS NOT NULL
+        AND t.due_at <= :until ORDER BY t.due_at, t.id LIMIT :limit
 """)
 _COMPLETE = Statement("""
     UPDATE tasks SET completed_at = :now, updated_at = :now

@@ -49,6 +49,12 @@ def list_suppressed(snapshot: Snapshot, account_id: int, after: str, limit: int)
     return [Suppressed(row[0], row[1], Suppression(row[2]), row[3] or "", from_stamp(row[4])) for row in rows]
 
 
+def find_suppressed(snapshot: Snapshot, account_id: int, address_hash: str) -> Suppressed | None:
+    """Why, and since when, nothing is sent to an address key; None if it may be written to."""
+    row = snapshot.first(_FIND, account_id=account_id, address_hash=address_hash)
+    return None if row is None else Suppressed(row[0], None, Suppression(row[1]), row[2] or "", from_stamp(row[3]))
+
+
 def is_suppressed(snapshot: Snapshot, account_id: int, address_hash: str) -> bool:
     """Whether the address key must not be written to."""
     return bool(suppressed_among(snapshot, account_id, [address_hash]))
@@ -88,6 +94,10 @@ _LIST = Statement("""
         ) AS email, s.cause, s.evidence, s.created_at
     FROM suppressions s WHERE s.account_id = :account_id AND s.address_hash > :after
     ORDER BY s.address_hash LIMIT :limit
+""")
+_FIND = Statement("""
+    SELECT address_hash, cause, evidence, created_at FROM suppressions
+    WHERE account_id = :account_id AND address_hash = :address_hash
 """)
 _SUPPRESSED = Statement("""
     SELECT s.address_hash FROM {sought: address_hash text} AS sought

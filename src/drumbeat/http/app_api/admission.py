@@ -36,13 +36,21 @@ class Member:
         return self.session.user_id
 
     @property
+    def is_admin(self) -> bool:
+        """Whether they may do what admins may."""
+        return has_role(self.session.role, Role.ADMIN)
+
+    @property
     def seen_by(self) -> int | None:
         """Whose records they see; None: everybody's in the account."""
         return self.session.seen_by
 
 
-def admit_member(snapshot: Snapshot, request: AnyRequest, least: Role = Role.AGENT) -> Member:
-    """The user behind the session's cookie; NotSignedIn, CrossSite or AdminsOnly."""
+def admit_member(
+    snapshot: Snapshot, request: AnyRequest, least: Role = Role.AGENT, *, csrf: str | None = None
+) -> Member:
+    """The user behind the session's cookie; NotSignedIn, CrossSite or AdminsOnly. A page's form brings its `csrf` in a
+    field, every other change in a header."""
     text = request.cookies.get(cookie_name(request))
     if not text:
         raise NotSignedIn("Post your e-mail address and password to /api/session.")
@@ -50,7 +58,7 @@ def admit_member(snapshot: Snapshot, request: AnyRequest, least: Role = Role.AGE
     member = Member(session, csrf_token(parts_of(request).world.hash_key, session, stored))
     if request.method not in _SAFE:
         check_same_site(request)
-        sent = request.headers.get(CSRF_HEADER, "")
+        sent = csrf or request.headers.get(CSRF_HEADER) or ""
         if not hmac.compare_digest(sent.encode(), member.csrf.encode()):
             raise CrossSite(f"Send the header {CSRF_HEADER} with the csrfToken that GET /api/session tells.")
     if not has_role(session.role, least):
@@ -59,10 +67,10 @@ def admit_member(snapshot: Snapshot, request: AnyRequest, least: Role = Role.AGE
     return member
 
 
-def admit_writing(request: AnyRequest, least: Role = Role.AGENT) -> Member:
+def admit_writing(request: AnyRequest, least: Role = Role.AGENT, *, csrf: str | None = None) -> Member:
     """The same in a transaction of its own, before a writing one begins."""
     with parts_of(request).world.database.read() as snapshot:
-        return admit_member(snapshot, request, least)
+        return admit_member(snapshot, request, least, csrf=csrf)
 
 
 def check_same_site(request: AnyRequest) -> None:

@@ -8,7 +8,7 @@ from litestar.params import RawBody
 
 from drumbeat.domain.account import Role
 from drumbeat.domain.errors import IncorrectValue
-from drumbeat.http.app_api.admission import admit_writing, caller_host, check_same_site
+from drumbeat.http.app_api.admission import Member, admit_writing, caller_host, check_same_site
 from drumbeat.http.app_api.shapes import nothing
 from drumbeat.http.decoding import BodyReader, Email, Name
 from drumbeat.http.openapi import described
@@ -60,17 +60,21 @@ _read_changing = BodyReader(Changing)
 )
 def ask_for_letter(request: AnyRequest, body: RawBody) -> Response[None]:
     """Whoever signs in with the address gets a letter; the answer does not tell whether anybody does."""
-    check_same_site(request)
     read_parameters(request)
-    world = parts_of(request).world
-    sent, host = _read_forgetting(request, body), caller_host(request)
+    send_link(request, _read_forgetting(request, body).email)
+    return nothing()
+
+
+def send_link(request: AnyRequest, email: str) -> None:
+    """Send whoever signs in with the address a letter with a link; TooManyAttempts or CrossSite."""
+    check_same_site(request)
+    world, host = parts_of(request).world, caller_host(request)
 
     def work(tx: Tx) -> None:
-        count_attempt(tx, world.hash_key, "password-letter", sent.email, host)
-        forgot(tx, world.vault, world.settings.base_url, sent.email, secret=new_secret())
+        count_attempt(tx, world.hash_key, "password-letter", email, host)
+        forgot(tx, world.vault, world.settings.base_url, email, secret=new_secret())
 
     world.database.transact(work)
-    return nothing()
 
 
 @post(
@@ -119,21 +123,26 @@ def choose_by_code(request: AnyRequest, code: str, password: str) -> None:
 )
 def change(request: AnyRequest, body: RawBody) -> Response[None]:
     """Changes the password of whoever is signed in, in every account, and ends their other sessions."""
-    parts = parts_of(request)
     member = admit_writing(request)
     read_parameters(request)
-    sent, host = _read_changing(request, body), caller_host(request)
+    sent = _read_changing(request, body)
+    change_own(request, member, sent.current_password, sent.password)
+    return nothing()
+
+
+def change_own(request: AnyRequest, member: Member, current: str, password: str) -> None:
+    """Change the password of whoever is signed in; IncorrectValue on current_password or password."""
+    parts, host = parts_of(request), caller_host(request)
     database, session = parts.world.database, member.session
     purpose = f"password of {session.login_id}"
     database.transact(lambda tx: count_attempt(tx, parts.world.hash_key, purpose, "", host))
     with database.read() as snapshot:
         stored = accounts.get_password_hash(snapshot, session.login_id)
     with parts.hashing:
-        if not checked_password(sent.current_password, stored):
-            raise IncorrectValue("This is not your password.", field="currentPassword")
-        password_hash = hash_password(sent.password)
+        if not checked_password(current, stored):
+            raise IncorrectValue("This is not your password.", field="current_password")
+        password_hash = hash_password(password)
     database.transact(lambda tx: change_password(tx, session, password_hash))
-    return nothing()
 
 
 handlers = [ask_for_letter, choose, change]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from litestar import Response, delete, post, put
 from litestar.params import RawBody
@@ -11,6 +13,7 @@ from drumbeat.domain.account import Account, Role, User
 from drumbeat.domain.errors import WrongPassword
 from drumbeat.domain.person import address_key
 from drumbeat.http.app_api.admission import (
+    Member,
     admit_member,
     admit_writing,
     caller_host,
@@ -111,24 +114,29 @@ _read_picking = BodyReader(Picking)
 )
 def sign_in(request: AnyRequest, body: RawBody) -> Response[bytes]:
     """Sets the session's cookie. It is over after 12 hours without use, and after 14 days in any case."""
-    check_same_site(request)
-    parts = parts_of(request)
     read_parameters(request)
-    sent, host = _read(request, body), caller_host(request)
+    sent = _read(request, body)
+    return _opened(request, enter(request, sent.email, sent.password, sent.account_id))
+
+
+def enter(request: AnyRequest, email: str, password: str, account_id: int | None = None) -> Opened:
+    """A new session for whoever knows the password; WrongPassword, TooManyAttempts or CrossSite."""
+    check_same_site(request)
+    parts, host = parts_of(request), caller_host(request)
     database, hash_key = parts.world.database, parts.world.hash_key
-    database.transact(lambda tx: count_attempt(tx, hash_key, _PURPOSE, sent.email, host))
+    database.transact(lambda tx: count_attempt(tx, hash_key, _PURPOSE, email, host))
     with database.read() as snapshot:
-        found = accounts.find_login(snapshot, address_key(sent.email))
+        found = accounts.find_login(snapshot, address_key(email))
     with parts.hashing:
-        is_right = checked_password(sent.password, None if found is None else found.password_hash)
+        is_right = checked_password(password, None if found is None else found.password_hash)
     if found is None or not is_right:
         raise WrongPassword("Check both.")
 
     def work(tx: Tx) -> Opened:
-        forget_attempts(tx, hash_key, _PURPOSE, sent.email, host)
-        return open_session(tx, found.id, new_secret(), sent.account_id)
+        forget_attempts(tx, hash_key, _PURPOSE, email, host)
+        return open_session(tx, found.id, new_secret(), account_id)
 
-    return _opened(request, database.transact(work))
+    return database.transact(work)
 
 
 @readable(
@@ -163,14 +171,18 @@ def pick_account(request: AnyRequest, body: RawBody) -> Response[bytes]:
     """Ends this session and begins one in the other account."""
     member = admit_writing(request)
     read_parameters(request)
-    sent = _read_picking(request, body)
+    return _opened(request, change_account(request, member, _read_picking(request, body).account_id))
+
+
+def change_account(request: AnyRequest, member: Member, account_id: int) -> Opened:
+    """A session in another account of the same login instead of this one; NotFound if there is none."""
 
     def work(tx: Tx) -> Opened:
-        opened = open_session(tx, member.session.login_id, new_secret(), sent.account_id)
+        opened = open_session(tx, member.session.login_id, new_secret(), account_id)
         sessions.delete(tx, member.account_id, member.session.id)
         return opened
 
-    return _opened(request, parts_of(request).world.database.transact(work))
+    return parts_of(request).world.database.transact(work)
 
 
 @delete("/session", status_code=204, sync_to_thread=True, opt=described("Sign out", role=Role.AGENT, status=204))
@@ -178,9 +190,13 @@ def sign_out(request: AnyRequest) -> Response[None]:
     """Ends this session."""
     member = admit_writing(request)
     read_parameters(request)
+    return leave(request, member, nothing())
+
+
+def leave(request: AnyRequest, member: Member, answer: Response[Any]) -> Response[Any]:
+    """End the session, and let the answer take its cookie away."""
     session = member.session
     parts_of(request).world.database.transact(lambda tx: sessions.delete(tx, session.account_id, session.id))
-    answer = nothing()
     answer.delete_cookie(cookie_name(request))
     return answer
 
@@ -202,7 +218,11 @@ def sign_out_elsewhere(request: AnyRequest) -> Response[None]:
 
 def _opened(request: AnyRequest, opened: Opened) -> Response[bytes]:
     csrf = csrf_token(parts_of(request).world.hash_key, opened.session, fingerprint(opened.text))
-    answer = reply(_shown(opened.user, opened.account, opened.others, csrf))
+    return keep(request, opened, reply(_shown(opened.user, opened.account, opened.others, csrf)))
+
+
+def keep(request: AnyRequest, opened: Opened, answer: Response[Any]) -> Response[Any]:
+    """Let the answer give the browser the session's cookie."""
     answer.set_cookie(
         key=cookie_name(request),
         value=opened.text,

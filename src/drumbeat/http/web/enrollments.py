@@ -1,0 +1,193 @@
+"""/enrollments: one person's run as a picture, with its letters, replies and reasons, and what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from litestar import Response, post
+from litestar.params import FromPath, RawBody
+
+from drumbeat.domain.delivery import FailureReason
+from drumbeat.domain.enrollment import Enrollment, FinishedReason, State
+from drumbeat.domain.errors import MissingTags, NotFound, Refused
+from drumbeat.domain.template import Rendered
+from drumbeat.http.app_api.doubts import Decision
+from drumbeat.http.pages import CAGE_POLICY
+from drumbeat.http.parts import AnyRequest, readable
+from drumbeat.http.reading import read_id
+from drumbeat.http.web.frame import Sent, Visit, opened, posted, visiting
+from drumbeat.operations.doubts import count_as_not_sent, count_as_sent, send_again, sha256_rewritten
+from drumbeat.operations.enrollments import set_state
+from drumbeat.operations.letters import Frozen, read_frozen, rendered_letter
+from drumbeat.operations.mistaken_replies import undo_reply
+from drumbeat.operations.status import explained
+from drumbeat.store import accounts, deliveries, enrollment_pages, enrollments, people, sequences
+from drumbeat.store.deliveries import Delivery
+from drumbeat.store.transaction import Tx
+
+_SHOWN = 50
+
+
+@readable("/enrollments", opt=opened())
+def show_enrollments(request: AnyRequest) -> Response[bytes]:
+    """The newest, or those that are blocked for a reason."""
+    with visiting(request) as visit:
+        reason = next((each for each in FailureReason if each == visit.query.get("reason")), None)
+        listed = enrollment_pages.list_page(
+            visit.snapshot,
+            visit.account_id,
+            failure_reason=reason,
+            actor_id=visit.seen_by,
+            after=visit.number("after"),
+            descending=True,
+            limit=_SHOWN + 1,
+        )
+        shown = listed[:_SHOWN]
+        keys = sorted({(e.subject.resource_type, e.subject.resource_id) for e in shown})
+        return visit.page(
+            "enrollments.html",
+            enrollments=shown,
+            reason=reason,
+            people=people.find_many(visit.snapshot, visit.account_id, keys),
+            names={each.id: each.name for each in sequences.list_all(visit.snapshot, visit.account_id)},
+            after=shown[-1].id if len(listed) > _SHOWN else 0,
+        )
+
+
+@readable("/enrollments/{id:str}", opt=opened())
+def show_enrollment(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
+    """What ran, runs and is planned, what holds it and who can lift that, and all that happened."""
+    with visiting(request) as visit:
+        enrollment = _seen(visit, id)
+        about, subject = explained(visit.snapshot, visit.account_id, enrollment.id), enrollment.subject
+        letters: dict[int, list[Delivery]] = {}
+        for delivery in deliveries.list_of_enrollment(visit.snapshot, visit.account_id, enrollment.id):
+            letters.setdefault(delivery.position, []).append(delivery)
+        return visit.page(
+            "enrollment.html",
+            enrollment=enrollment,
+            about=about,
+            letters=letters,
+            person=people.find(visit.snapshot, visit.account_id, subject.resource_type, subject.resource_id),
+            users={user.id: user for user in accounts.list_users(visit.snapshot, visit.account_id)},
+            may_go_on=enrollment.finished_reason is FinishedReason.REPLIED_TO_EMAIL
+            and enrollment.continued_by_id is None,
+        )
+
+
+def _seen(visit: Visit, id: str) -> Enrollment:
+    return enrollments.get(visit.snapshot, visit.account_id, read_id(id, "enrollment"), seen_by=visit.seen_by)
+
+
+@post("/enrollments/{id:str}/stop", status_code=303, sync_to_thread=True, opt=opened())
+def stop_enrollment(request: AnyRequest, id: FromPath[str], body: RawBody) -> Response[bytes]:
+    """Ends it; after the answer no letter leaves, but one that is on its way."""
+    return _set_state(request, id, body, State.FINISHED, "It is stopped.")
+
+
+@post("/enrollments/{id:str}/resume", status_code=303, sync_to_thread=True, opt=opened())
+def resume_enrollment(request: AnyRequest, id: FromPath[str], body: RawBody) -> Response[bytes]:
+    """Lets a blocked one try again."""
+    return _set_state(request, id, body, State.ACTIVE, "It goes on.")
+
+
+def _set_state(request: AnyRequest, id: str, body: bytes, state: State, said: str) -> Response[bytes]:
+    sent, number = posted(request, body), read_id(id, "enrollment")
+
+    def work(tx: Tx) -> None:
+        set_state(tx, sent.account_id, number, state, sent.by, seen_by=sent.member.seen_by)
+
+    return sent.done(f"/enrollments/{number}", said, work)
+
+
+@post("/enrollments/{id:str}/not-a-reply", status_code=303, sync_to_thread=True, opt=opened())
+def go_on(request: AnyRequest, id: FromPath[str], body: RawBody) -> Response[bytes]:
+    """A new enrollment goes on where the mistaken reply ended this one."""
+    sent, number = posted(request, body), read_id(id, "enrollment")
+    try:
+        made = sent.transact(lambda tx: undo_reply(tx, sent.account_id, number, sent.by, seen_by=sent.member.seen_by))
+    except Refused as error:
+        return sent.to(f"/enrollments/{number}", error.detail or error.message, wrong=True)
+    return sent.to(f"/enrollments/{made.id}", "It goes on here: the same steps are done, and the delay left is waited.")
+
+
+@post("/enrollments/{id:str}/doubt", status_code=303, sync_to_thread=True, opt=opened())
+def settle_doubt(request: AnyRequest, id: FromPath[str], body: RawBody) -> Response[bytes]:
+    """Decides about a letter of which nobody knows whether it arrived."""
+    sent, number = posted(request, body), read_id(id, "enrollment")
+    page = f"/enrollments/{number}"
+    try:
+        decision = sent.form.chosen("decision", Decision)
+        with sent.again() as visit:
+            _seen(visit, id)
+            rewritten = sha256_rewritten(visit.snapshot, sent.world.writer, sent.account_id, number)
+    except Refused as error:
+        return sent.to(page, error.detail or error.message, wrong=True)
+    return sent.done(page, _SETTLED[decision], _settling(sent, decision, number, rewritten))
+
+
+def _settling(sent: Sent, decision: Decision, id: int, rewritten: str) -> Callable[[Tx], object]:
+    account_id, by = sent.account_id, sent.by
+    if decision is Decision.COUNT_AS_SENT:
+        return lambda tx: count_as_sent(tx, account_id, id, by)
+    if decision is Decision.COUNT_AS_NOT_SENT:
+        return lambda tx: count_as_not_sent(tx, account_id, id, by)
+    return lambda tx: send_again(tx, account_id, id, by, rewritten_sha256=rewritten)
+
+
+_SETTLED = {
+    Decision.COUNT_AS_SENT: "The letter counts as sent.",
+    Decision.COUNT_AS_NOT_SENT: "The letter counts as not sent.",
+    Decision.SEND_AGAIN: "The same letter is sent once more.",
+}
+
+
+@readable("/enrollments/{id:str}/letters/{position:str}/{attempt:str}", opt=opened())
+def show_letter(
+    request: AnyRequest, id: FromPath[str], position: FromPath[str], attempt: FromPath[str]
+) -> Response[bytes]:
+    """A letter as it was written: to whom, its text, its HTML caged, and what the server said."""
+    with visiting(request) as visit:
+        enrollment = _seen(visit, id)
+        delivery, frozen, letter = _letter(visit, enrollment, position, attempt)
+        return visit.page("sent_letter.html", enrollment=enrollment, delivery=delivery, frozen=frozen, letter=letter)
+
+
+@readable("/enrollments/{id:str}/letters/{position:str}/{attempt:str}/html", opt=opened())
+def show_letter_html(
+    request: AnyRequest, id: FromPath[str], position: FromPath[str], attempt: FromPath[str]
+) -> Response[bytes]:
+    """Its HTML in a sandbox: no script, no form, nothing from the network."""
+    with visiting(request) as visit:
+        _, _, letter = _letter(visit, _seen(visit, id), position, attempt)
+    html = letter.html if letter and letter.html else ""
+    headers = {"content-security-policy": CAGE_POLICY, "cache-control": "no-store"}
+    return Response(html.encode(), media_type="text/html", headers=headers)
+
+
+def _letter(
+    visit: Visit, enrollment: Enrollment, position: str, attempt: str
+) -> tuple[Delivery, Frozen, Rendered | None]:
+    """A letter, what it was made of, and the letter itself while its content is kept."""
+    found = deliveries.list_of_enrollment(visit.snapshot, visit.account_id, enrollment.id)
+    key = (position, attempt)
+    delivery = next((each for each in found if (str(each.position), str(each.attempt)) == key), None)
+    if delivery is None:
+        raise NotFound("There is no such letter.")
+    frozen = read_frozen(delivery.frozen)
+    try:
+        return delivery, frozen, rendered_letter(enrollment.plan.steps[delivery.position], frozen)
+    except (MissingTags, Refused):
+        return delivery, frozen, None
+
+
+handlers = [
+    show_enrollments,
+    show_enrollment,
+    stop_enrollment,
+    resume_enrollment,
+    go_on,
+    settle_doubt,
+    show_letter,
+    show_letter_html,
+]

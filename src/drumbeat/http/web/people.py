@@ -1,0 +1,273 @@
+"""/people: found, made, changed and deleted; and the page of a person with all that concerns them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from litestar import Response, post
+from litestar.params import FromPath, RawBody
+
+from drumbeat.domain.account import User
+from drumbeat.domain.errors import AdminsOnly, Invalid, InvalidMany, MissingField, NotFound, Refused
+from drumbeat.domain.person import Person, PersonKind
+from drumbeat.http.parts import AnyRequest, parts_of, readable
+from drumbeat.http.reading import read_id, shortened
+from drumbeat.http.web.finding import Filter, list_people
+from drumbeat.http.web.forms import Form
+from drumbeat.http.web.frame import Sent, Undo, Visit, opened, posted, visiting
+from drumbeat.operations import people as operations
+from drumbeat.operations.people import PersonEdit
+from drumbeat.operations.person_page import person_page
+from drumbeat.operations.records import PersonFields, delete_person
+from drumbeat.operations.suppressions import lift_suppression, suppress_many
+from drumbeat.store import accounts, people, sequences, unsubscribes
+from drumbeat.store.transaction import Tx
+
+_PLAIN = (
+    *("first_name", "last_name", "organization_name", "title", "email", "phone", "mobile"),
+    *("time_zone", "status"),
+)
+_ADDRESS = ("line1", "city", "postal_code", "state", "country")
+_MOST_CUSTOM = 100
+
+
+@readable("/people", opt=opened())
+def show_people(request: AnyRequest) -> Response[bytes]:
+    """A list that is searched while one types, and filtered; its address can be shared."""
+    with visiting(request) as visit:
+        sought = Filter.read(visit.query)
+        snapshot, hash_key = visit.snapshot, parts_of(request).world.hash_key
+        after = visit.query.get("after", "")
+        found = list_people(snapshot, hash_key, visit.account_id, sought, after, seen_by=visit.seen_by)
+        return visit.page(
+            "people.html",
+            filter=sought,
+            listed=found,
+            marks=_marks(visit, found.people),
+            users=_users(visit),
+            sequences=_enrollable(visit),
+            next_page=f"/people?{sought.query}&after={quote(found.after)}" if found.after else "",
+            is_first=not after,
+        )
+
+
+def _marks(visit: Visit, found: Sequence[Person]) -> dict[str, str]:
+    """By address key: why nothing is sent to it."""
+    hashes = sorted({person.address_hash for person in found if person.address_hash})
+    if not hashes:
+        return {}
+    unreachable = dict.fromkeys(
+        unsubscribes.undeliverable_among(visit.snapshot, visit.account_id, hashes), "Undeliverable"
+    )
+    suppressed = unsubscribes.suppressed_among(visit.snapshot, visit.account_id, hashes)
+    return unreachable | dict.fromkeys(suppressed, "Unsubscribed")
+
+
+def _users(visit: Visit) -> dict[int, User]:
+    return {user.id: user for user in accounts.list_users(visit.snapshot, visit.account_id)}
+
+
+def _enrollable(visit: Visit) -> list[tuple[int, str]]:
+    found = sequences.list_all(visit.snapshot, visit.account_id)
+    return [(each.id, each.name) for each in found if each.takes_enrollments]
+
+
+@readable("/people/new", opt=opened())
+def show_new_person(request: AnyRequest) -> Response[bytes]:
+    """An empty form."""
+    with visiting(request) as visit:
+        kind = PersonKind.LEAD if visit.query.get("kind") == PersonKind.LEAD else PersonKind.CONTACT
+        return _form_page(visit, _blank(kind), None)
+
+
+@post("/people/new", status_code=303, sync_to_thread=True, opt=opened())
+def make_person(request: AnyRequest, body: RawBody) -> Response[bytes]:
+    """Makes a lead or a contact."""
+    sent = posted(request, body)
+    try:
+        kind, edit = sent.form.chosen("kind", PersonKind), _edit(sent.form, None)
+        made = sent.transact(
+            lambda tx: operations.create(
+                tx, sent.world.hash_key, sent.account_id, sent.by, kind, edit, seen_by=sent.member.seen_by
+            )
+        )
+    except (Invalid, InvalidMany) as error:
+        with sent.again() as visit:
+            return _form_page(visit, sent.form.complain(error), None, 422)
+    return sent.to(f"/people/{made.kind}/{made.id}", f"{made.name or made.email} is here.")
+
+
+@readable("/people/{kind:str}/{id:str}/edit", opt=opened())
+def show_person_form(request: AnyRequest, kind: FromPath[str], id: FromPath[str]) -> Response[bytes]:
+    """A person's fields."""
+    with visiting(request) as visit:
+        person = _person(visit, kind, id)
+        return _form_page(visit, _filled(person), person)
+
+
+@post("/people/{kind:str}/{id:str}/edit", status_code=303, sync_to_thread=True, opt=opened())
+def change_person(request: AnyRequest, kind: FromPath[str], id: FromPath[str], body: RawBody) -> Response[bytes]:
+    """Changes them; letters that waited for an address or a merge tag go on."""
+    sent, key = posted(request, body), read_key(kind, id)
+
+    def work(tx: Tx) -> Person:
+        before = people.get(tx, sent.account_id, *key, seen_by=sent.member.seen_by)
+        edit = _edit(sent.form, before)
+        return operations.change(tx, sent.world.hash_key, sent.account_id, *key, edit, seen_by=sent.member.seen_by)
+
+    try:
+        sent.transact(work)
+    except (Invalid, InvalidMany) as error:
+        with sent.again() as visit:
+            return _form_page(visit, sent.form.complain(error), _person(visit, kind, id), 422)
+    return sent.to(f"/people/{kind}/{key[1]}", "The changes are kept.")
+
+
+def _form_page(visit: Visit, form: Form, person: Person | None, status: int = 200) -> Response[bytes]:
+    active = [(user.id, user.name or user.email) for user in _users(visit).values() if user.is_active]
+    names = list(zip(form.all("custom_name"), form.all("custom_value"), strict=False))
+    return visit.page("person_form.html", status, form=form, person=person, owners=active, custom=names)
+
+
+def _blank(kind: PersonKind) -> Form:
+    address = dict.fromkeys((f"address_{part}" for part in _ADDRESS), None)
+    fields = dict.fromkeys((*_PLAIN, "website", "description", "tags", "owner_id"), None)
+    return Form.of(kind=kind.value, custom_name=["", ""], custom_value=["", ""], **fields, **address)
+
+
+def _filled(person: Person) -> Form:
+    address = person.details.get("address") or {}
+    custom = {name: value for name, value in person.custom.items() if isinstance(value, (str, int, float))}
+    return Form.of(
+        kind=person.kind.value,
+        owner_id=person.owner_id,
+        website=person.details.get("website"),
+        description=person.details.get("description"),
+        tags=", ".join(person.details.get("tags") or []),
+        custom_name=[*custom, ""],
+        custom_value=[*custom.values(), ""],
+        **{name: getattr(person, name) for name in _PLAIN},
+        **{f"address_{part}": address.get(part) for part in _ADDRESS},
+    )
+
+
+def _edit(form: Form, before: Person | None) -> PersonEdit:
+    tags = list(dict.fromkeys(tag.strip() for tag in form.text("tags").split(",") if tag.strip()))
+    return PersonEdit(
+        settle=_settle,
+        fields={name: form.optional(name) for name in _PLAIN},
+        details={
+            "website": form.optional("website"),
+            "description": form.optional("description"),
+            "tags": tags or None,
+        },
+        addresses={"address": {part: form.optional(f"address_{part}") for part in _ADDRESS}},
+        custom=_custom(form, before),
+        owner_id=form.number("owner_id", 1),
+    )
+
+
+def _custom(form: Form, before: Person | None) -> dict[str, Any]:
+    """The custom fields as they are to be; one whose line is gone or blank goes, lists and objects stay."""
+    old = {} if before is None else before.custom
+    written = {name: value for name, value in old.items() if isinstance(value, (str, int, float))}
+    sent = dict(zip(form.all("custom_name")[:_MOST_CUSTOM], form.all("custom_value"), strict=False))
+    kept = {name[:100]: value for name, value in sent.items() if name and value}
+    same = {name: written[name] for name in kept if name in written and str(written[name]) == kept[name]}
+    return dict.fromkeys(written) | kept | same
+
+
+def _settle(before: PersonFields | None, after: PersonFields) -> PersonFields:
+    if not any((after.first_name, after.last_name, after.organization_name, after.email)):
+        raise MissingField("A person needs a name or an e-mail address.", field="last_name")
+    return after
+
+
+@readable("/people/{kind:str}/{id:str}", opt=opened())
+def show_person(request: AnyRequest, kind: FromPath[str], id: FromPath[str]) -> Response[bytes]:
+    """Who they are, what runs and ran for them, their letters, tasks and consent."""
+    with visiting(request) as visit:
+        person = _person(visit, kind, id)
+        about = person_page(visit.snapshot, person, seen_by=visit.seen_by)
+        return visit.page(
+            "person.html",
+            person=person,
+            about=about,
+            users=_users(visit),
+            sequences=_enrollable(visit),
+            may_suppress=visit.seen_by is None,
+        )
+
+
+def _person(visit: Visit, kind: str, id: str) -> Person:
+    return people.get(visit.snapshot, visit.account_id, *read_key(kind, id), seen_by=visit.seen_by)
+
+
+def read_key(kind: str, id: str) -> tuple[PersonKind, int]:
+    """The person that a path names, or NotFound if it can name none."""
+    if kind not in list(PersonKind):
+        raise NotFound(f"There are {' and '.join(PersonKind)}, no {shortened(kind)}.")
+    return PersonKind(kind), read_id(id, kind)
+
+
+@post("/people/{kind:str}/{id:str}/delete", status_code=303, sync_to_thread=True, opt=opened())
+def remove_person(request: AnyRequest, kind: FromPath[str], id: FromPath[str], body: RawBody) -> Response[bytes]:
+    """What runs for the person finishes, and their tasks go."""
+    sent, key = posted(request, body), read_key(kind, id)
+    try:
+        sent.transact(lambda tx: delete_person(tx, sent.account_id, *key, sent.by, seen_by=sent.member.seen_by))
+    except Refused as error:
+        return sent.to(f"/people/{kind}/{key[1]}", error.detail or error.message, wrong=True)
+    return sent.to(f"/people?kind={kind}", "The person is deleted, and what ran for them has ended.")
+
+
+@post("/people/{kind:str}/{id:str}/suppress", status_code=303, sync_to_thread=True, opt=opened())
+def suppress_person(request: AnyRequest, kind: FromPath[str], id: FromPath[str], body: RawBody) -> Response[bytes]:
+    """Nothing is sent to their address any more."""
+    sent = posted(request, body)
+    person = _addressed(sent, kind, id)
+
+    def work(tx: Tx) -> None:
+        emails = [person.email or ""]
+        suppress_many(tx, sent.world.hash_key, sent.account_id, emails, evidence="by hand", actor_id=sent.by)
+
+    page = f"/people/{person.kind}/{person.id}"
+    said = "Nothing is sent to the address any more, and what ran for it has ended."
+    return sent.done(page, said, work, undo=Undo(f"{page}/lift", "Allow letters again"))
+
+
+@post("/people/{kind:str}/{id:str}/lift", status_code=303, sync_to_thread=True, opt=opened())
+def lift_person(request: AnyRequest, kind: FromPath[str], id: FromPath[str], body: RawBody) -> Response[bytes]:
+    """Their address may be written to again, as its owner wishes; admins alone say so."""
+    sent = posted(request, body)
+    person = _addressed(sent, kind, id)
+
+    def work(tx: Tx) -> None:
+        if not sent.member.is_admin:
+            raise AdminsOnly("Ask an admin of the account.")
+        lift_suppression(tx, sent.world.hash_key, sent.account_id, person.email or "", actor_id=sent.by)
+
+    return sent.done(f"/people/{person.kind}/{person.id}", "The address may be written to again.", work)
+
+
+def _addressed(sent: Sent, kind: str, id: str) -> Person:
+    with sent.again() as visit:
+        person = _person(visit, kind, id)
+    if sent.member.seen_by is not None:
+        raise AdminsOnly("Where agents see their own records alone, an admin does this: it acts on everybody's.")
+    return person
+
+
+handlers = [
+    show_people,
+    show_new_person,
+    make_person,
+    show_person_form,
+    change_person,
+    show_person,
+    remove_person,
+    suppress_person,
+    lift_person,
+]

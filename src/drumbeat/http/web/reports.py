@@ -1,0 +1,115 @@
+"""/reports: what sequences brought, per day and per step, as charts with a table beside; and A/B tests."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from litestar import Response
+from litestar.params import FromPath
+
+from drumbeat.domain.sequence import Sequence, SequenceStatus
+from drumbeat.http.parts import AnyRequest, readable
+from drumbeat.http.reading import read_id
+from drumbeat.http.web.chart import Chart, chart_of
+from drumbeat.http.web.frame import Visit, opened, visiting
+from drumbeat.http.wording import day_of
+from drumbeat.operations.drafting import published_steps
+from drumbeat.operations.reports import PERIODS, Measure, Report, experiment, report
+from drumbeat.operations.sequence_counts import Tallied, tally_of, tally_sequences
+from drumbeat.store import events, sequences
+
+_EPOCH = date(1970, 1, 1)
+_USUAL = 30
+
+
+@readable("/reports", opt=opened())
+def show_reports(request: AnyRequest) -> Response[bytes]:
+    """All sequences together, and each with its rates."""
+    with visiting(request) as visit:
+        days = _period(visit)
+        found = [
+            each
+            for each in sequences.list_all(visit.snapshot, visit.account_id)
+            if each.status is not SequenceStatus.DRAFT
+        ]
+        made = report(visit.snapshot, visit.account_id, [each.id for each in found], days)
+        tallies = tally_sequences(visit.snapshot, visit.account_id)
+        return visit.page(
+            "reports.html",
+            lines=[(each, tallies.get(each.id, Tallied())) for each in found],
+            report=made,
+            chart=_chart(made),
+            days=_days(made),
+            period=days,
+            periods=PERIODS,
+            measures=list(Measure),
+            is_current=events.are_counted(visit.snapshot, visit.account_id),
+        )
+
+
+def _period(visit: Visit) -> int:
+    days = visit.number("days")
+    return days if days in PERIODS else _USUAL
+
+
+def _chart(made: Report) -> Chart:
+    days = range(made.first_day, made.last_day + 1)
+    series = {
+        measure.value: [made.days[day][measure] if day in made.days else 0 for day in days] for measure in Measure
+    }
+    return chart_of([each.value for each in Measure], [_label(day) for day in days], series)
+
+
+def _label(day: int) -> str:
+    named = _date(day)
+    return f"{named.day} {named:%b}"
+
+
+def _date(day: int) -> date:
+    return _EPOCH + timedelta(days=day)
+
+
+def _days(made: Report) -> list[tuple[str, dict[Measure, int]]]:
+    """The days on which something happened, the latest first."""
+    return [(day_of(_date(day)), made.days[day]) for day in sorted(made.days, reverse=True)]
+
+
+@readable("/reports/{id:str}", opt=opened())
+def show_report(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
+    """One sequence: over time, step by step, and its A/B test."""
+    with visiting(request) as visit:
+        found = sequences.get(visit.snapshot, visit.account_id, read_id(id, "sequence"))
+        days = _period(visit)
+        made = report(visit.snapshot, visit.account_id, [found.id], days)
+        return visit.page(
+            "report.html",
+            sequence=found,
+            report=made,
+            chart=_chart(made),
+            days=_days(made),
+            period=days,
+            periods=PERIODS,
+            measures=list(Measure),
+            steps=_steps(visit, found, made),
+            tally=tally_of(visit.snapshot, found),
+            experiment=experiment(visit.snapshot, found),
+            is_current=events.are_counted(visit.snapshot, visit.account_id),
+        )
+
+
+def _steps(visit: Visit, sequence: Sequence, made: Report) -> list[tuple[str, str, dict[Measure, int]]]:
+    """Each step that something happened at: its variant, what it is now, and its counts."""
+    now = {"": published_steps(visit.snapshot, sequence), "A": published_steps(visit.snapshot, sequence)}
+    if sequence.split is not None:
+        other = sequences.find(visit.snapshot, visit.account_id, sequence.split.variant_b_id)
+        now["B"] = () if other is None else published_steps(visit.snapshot, other)
+    told = []
+    for (variant, position), counts in sorted(made.steps.items()):
+        steps = now.get(variant, ())
+        step = steps[position] if position < len(steps) else None
+        words = "" if step is None else (step.template.subject if step.template else step.task_content or "")
+        told.append((variant, f"{position + 1}. {words}".strip(), counts))
+    return told
+
+
+handlers = [show_reports, show_report]

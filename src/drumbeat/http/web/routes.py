@@ -1,0 +1,26 @@
+"""Every page of the app."""
+
+from __future__ import annotations
+
+from litestar import Router
+
+from drumbeat.http.web import (
+    builder,
+    enrolling,
+    enrollments,
+    imports,
+    people,
+    reports,
+    sequences,
+    sign_in,
+    templates,
+    today,
+)
+from drumbeat.http.web.settings import routes as settings
+
+
+def router() -> Router:
+    """The pages that a signed-in browser opens, and the sign-in."""
+    pages = (sign_in, today, people, imports, enrolling, sequences, builder, enrollments, templates, reports)
+    handlers = [handler for noun in pages for handler in noun.handlers]
+    return Router("/", route_handlers=[*handlers, *settings.handlers])

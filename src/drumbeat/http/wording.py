@@ -1,0 +1,228 @@
+"""How pages write instants, numbers and the words of the domain: the filters and tables of every template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from drumbeat.domain.calendar import Delay, Unit
+from drumbeat.domain.delivery import FailureReason
+from drumbeat.domain.enrollment import ActionStatus, FinishedReason, State
+from drumbeat.domain.event import Fact
+from drumbeat.domain.inbound import InboundKind
+from drumbeat.domain.sequence import SequenceStatus
+from drumbeat.domain.timeline import Lifter
+
+
+@pass_context
+def when(context: Context, instant: datetime | None, otherwise: str = "–") -> Markup | str:
+    """An instant on the viewer's clock: today's by the hour, others by their day; the whole of it in the tip."""
+    if instant is None:
+        return otherwise
+    local, now = instant.astimezone(_zone(context)), context["now"].astimezone(_zone(context))
+    whole = f"{local:%A} {local.day} {local:%B %Y, %H:%M:%S} {local.tzname()}"
+    written = Markup('<time datetime="{}" title="{}">{}</time>')
+    return written.format(instant.isoformat(timespec="seconds"), whole, _short(local, now))
+
+
+def _short(local: datetime, now: datetime) -> str:
+    days = (local.date() - now.date()).days
+    named = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(days) or day_of(local.date(), now.date())
+    return f"{named} {local:%H:%M}"
+
+
+def day_of(day: date, today: date | None = None) -> str:
+    """A day, with its year where that is not this one."""
+    written = f"{day:%a} {day.day} {day:%b}"
+    return written if today is not None and day.year == today.year else f"{written} {day.year}"
+
+
+@pass_context
+def today_words(context: Context, instant: datetime) -> str:
+    """The day an instant falls on, on the viewer's clock, in full."""
+    local = instant.astimezone(_zone(context))
+    return f"{local:%A}, {local.day} {local:%B %Y}"
+
+
+@pass_context
+def local_input(context: Context, instant: datetime | None) -> str:
+    """An instant as the field of a form for date and time holds it, on the viewer's clock."""
+    return "" if instant is None else instant.astimezone(_zone(context)).strftime("%Y-%m-%dT%H:%M")
+
+
+def _zone(context: Context) -> ZoneInfo:
+    return ZoneInfo(context["zone"])
+
+
+def grouped(count: int) -> str:
+    """A number with its thousands apart."""
+    return f"{count:,}"
+
+
+def percent(part: float, whole: float) -> str:
+    """A share in percent, to one digit where that says more."""
+    if not whole:
+        return "–"
+    share = 100 * part / whole
+    return f"{share:.1f} %" if 0 < share < 10 else f"{share:.0f} %"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """A number and what it counts."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def delay(value: Delay) -> str:
+    """A step's delay in words."""
+    if not value.amount:
+        return "at once" if value.unit is Unit.HOURS else "on the same working day"
+    unit = "hour" if value.unit is Unit.HOURS else "working day"
+    return f"after {plural(value.amount, unit)}"
+
+
+def lasting(span: timedelta) -> str:
+    """A length of time in its largest unit."""
+    seconds = int(span.total_seconds())
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            return plural(seconds // size, unit)
+    return plural(seconds, "second")
+
+
+def size(count: int) -> str:
+    """A number of bytes."""
+    return f"{count / 1_000_000:.1f} MB" if count >= 1_000_000 else f"{max(1, round(count / 1000))} kB"
+
+
+def at_most(count: int, limit: int) -> str:
+    """A number that was not counted beyond the limit."""
+    return f"{limit:,}+" if count > limit else f"{count:,}"
+
+
+FILTERS: Final = {
+    "when": when,
+    "day": day_of,
+    "today_words": today_words,
+    "local_input": local_input,
+    "grouped": grouped,
+    "plural": plural,
+    "percent": percent,
+    "delay": delay,
+    "lasting": lasting,
+    "size": size,
+    "at_most": at_most,
+}
+
+REASONS: Final[Mapping[str, str]] = {
+    FailureReason.AUTH: "The mail server refuses the login",
+    FailureReason.RECIPIENT_INVALID: "The address cannot be reached",
+    FailureReason.MISSING_MERGE_TAGS: "The letter needs values that are missing",
+    FailureReason.ATTACHMENT_LIMIT_EXCEEDED: "The letter is too large for the mail server",
+    FailureReason.SENDOUT_LIMITED: "The mail server's own limit is reached",
+    FailureReason.SENDOUT_DISABLED: "Nobody can send this now",
+    FailureReason.QUOTA_EXCEEDED: "The month's allowance is used up",
+    FailureReason.UNKNOWN: "The mail server refused the letter",
+}
+_MAILBOXES = ("/settings/mailboxes", "Mailboxes")
+_NOWHERE = ("", "")
+NEXT_STEPS: Final[Mapping[str, tuple[str, str, str]]] = {
+    FailureReason.AUTH: ("Mend the mailbox's password. It is tested again by itself.", *_MAILBOXES),
+    FailureReason.RECIPIENT_INVALID: ("Correct these people's e-mail addresses, or stop.", *_NOWHERE),
+    FailureReason.MISSING_MERGE_TAGS: ("Fill in what is missing; the letter then goes on by itself.", *_NOWHERE),
+    FailureReason.ATTACHMENT_LIMIT_EXCEEDED: ("Attach less, publish, and enroll anew.", "/templates", "Templates"),
+    FailureReason.SENDOUT_LIMITED: ("The mail server lets letters through again in time.", *_MAILBOXES),
+    FailureReason.SENDOUT_DISABLED: (
+        "Connect or switch on the mailbox, the user, or the account's sequences.",
+        "/settings",
+        "Settings",
+    ),
+    FailureReason.QUOTA_EXCEEDED: ("An admin can raise the account's allowance.", "/settings/account", "Account"),
+    FailureReason.UNKNOWN: ("Look at what the mail server said, then resume or stop each.", *_NOWHERE),
+}
+"""What heals each cause, and where."""
+_ENDINGS: Final[Mapping[str, str]] = {
+    FinishedReason.MANUAL: "Stopped by hand",
+    FinishedReason.ALL_STEPS_COMPLETED: "All steps done",
+    FinishedReason.REPLIED_TO_EMAIL: "Replied",
+    FinishedReason.RESOURCE_DELETED: "Person deleted",
+    FinishedReason.SUBSCRIPTION_CANCELLED: "Unsubscribed",
+    FinishedReason.TASK_DELETED: "Task deleted",
+}
+_FACTS: Final[Mapping[str, str]] = {
+    Fact.ENROLLED: "Enrolled",
+    Fact.LETTER_SENT: "Letter sent",
+    Fact.LETTER_DEFERRED: "Letter put off",
+    Fact.LETTER_IN_DOUBT: "Letter in doubt",
+    Fact.LETTER_COUNTED_AS_SENT: "Letter counted as sent",
+    Fact.LETTER_COUNTED_AS_NOT_SENT: "Letter counted as not sent",
+    Fact.LETTER_SENT_AGAIN: "Letter to be sent again",
+    Fact.LETTER_CANCELLED: "Letter cancelled",
+    Fact.LETTER_BOUNCED: "Letter bounced",
+    Fact.PERSON_AWAY: "Person is away",
+    Fact.BLOCKED: "Blocked",
+    Fact.RESUMED: "Resumed",
+    Fact.TASK_OPENED: "Task opened",
+    Fact.TASK_COMPLETED: "Task completed",
+    Fact.REPLANNED: "Planned anew",
+    Fact.ADDRESS_CHANGED: "Address changed",
+    Fact.FINISHED: "Finished",
+    Fact.CONTINUED: "Continued",
+}
+_STATES: Final[Mapping[str, str]] = {
+    State.ACTIVE: "Active",
+    State.BLOCKED: "Blocked",
+    State.FINISHED: "Finished",
+}
+_STEPS: Final[Mapping[str, str]] = {
+    ActionStatus.SCHEDULED: "Planned",
+    ActionStatus.IN_PROGRESS: "Under way",
+    ActionStatus.COMPLETED: "Done",
+    ActionStatus.BLOCKED: "Blocked",
+    ActionStatus.CANCELLED: "Cancelled",
+}
+_RECEIVED: Final[Mapping[str, str]] = {
+    InboundKind.REPLY: "Reply",
+    InboundKind.AUTO_REPLY: "Automatic reply",
+    InboundKind.BOUNCE: "Bounce",
+    InboundKind.COMPLAINT: "Complaint",
+    InboundKind.UNSUBSCRIBE: "Unsubscribe",
+}
+_LIFTERS: Final[Mapping[str, str]] = {
+    Lifter.TIME: "It goes on by itself.",
+    Lifter.USER: "You can lift it.",
+    Lifter.ADMIN: "An admin can lift it.",
+    Lifter.SERVER: "It is tried again by itself.",
+    Lifter.OPERATOR: "The operator can lift it.",
+}
+_SEQUENCES: Final[Mapping[str, str]] = {
+    SequenceStatus.DRAFT: "Draft",
+    SequenceStatus.ACTIVE: "Active",
+    SequenceStatus.PAUSED: "Paused",
+    SequenceStatus.ARCHIVED: "Archived",
+}
+# The badge that shows a state, beside its word: colour never stands alone.
+_BADGES: Final[Mapping[str, str]] = {
+    State.ACTIVE: "badge-success",
+    State.BLOCKED: "badge-error",
+    State.FINISHED: "badge-neutral",
+    SequenceStatus.DRAFT: "badge-neutral",
+    SequenceStatus.PAUSED: "badge-warning",
+    SequenceStatus.ARCHIVED: "badge-neutral",
+}
+TABLES: Final[Mapping[str, Any]] = {
+    "reasons": REASONS,
+    "endings": _ENDINGS,
+    "facts": _FACTS,
+    "states": _STATES,
+    "step_words": _STEPS,
+    "received_words": _RECEIVED,
+    "lifters": _LIFTERS,
+    "sequence_words": _SEQUENCES,
+    "badges": _BADGES,
+}
