@@ -21,7 +21,7 @@ from drumbeat.store import sequences
 from drumbeat.testing.cast import Cast
 from drumbeat.wiring import World
 from drumbeat.worker.tending import Tending
-from tests.http.conftest import Api
+from tests.http.conftest import Api, Browser
 
 Client = TestClient[Litestar]
 LIST = "/v2/sequence_enrollments"
@@ -111,12 +111,20 @@ def test_the_front_page_names_the_product_and_leads_on(client: Client) -> None:
     assert "Drumbeat" in page.text
     assert 'href="/docs"' in page.text
     assert "/caught" not in page.text
-    style = re.search(r'href="(/static/[^"]+)"', page.text)
+    assert 'href="/sign-in"' in page.text
+    style = re.search(r'href="(/static/[^"]+\.css)"', page.text)
     assert style is not None
     kept = client.get(style[1])
     assert kept.headers["content-type"].startswith("text/css")
     assert "immutable" in kept.headers["cache-control"]
     assert client.get("/static/other.css").status_code == 404
+
+
+def test_the_front_page_leads_whoever_is_signed_in_to_their_day(owner: Browser) -> None:
+    answer = owner("GET", "/", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/today")
+    stale = owner("GET", "/", headers={"Cookie": "drumbeat=stale"}, follow_redirects=False)
+    assert stale.status_code == 200
 
 
 def test_health_is_ok(client: Client) -> None:

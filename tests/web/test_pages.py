@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.request
 from typing import Any
 
@@ -26,10 +27,13 @@ PAGES = (
     *("/templates/1", "/reports", "/reports/1", "/reports?days=7", "/settings", "/settings/profile"),
     *("/settings/account", "/settings/users", "/settings/users/1", "/settings/keys", "/settings/mailboxes"),
     *("/settings/mailboxes/new", "/settings/mailboxes/1", "/settings/calendars", "/settings/calendars/new"),
+    *("/settings/mailboxes/2", "/settings/mailboxes/2/trust", "/settings/files", "/doubts"),
     *("/settings/suppressions", "/no-such-page", "/people/contact/999999"),
 )
 OPEN = ("/", "/sign-in", "/sign-in/forgotten", "/password", "/docs", "/caught")
-LOOKS = [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")]
+LOOKS = [(1440, "light"), (390, "dark")]
+if "DRUMBEAT_TEST_SHOTS" in os.environ:
+    LOOKS += [(1440, "dark"), (390, "light")]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +55,8 @@ def furnished(served: Served) -> Served:
     browser("POST", "/api/suppressions", {"emails": ["gone@customer.example"]})
     until(lambda: len(served.letters()) >= 31, 60.0)
     until(lambda: browser("GET", "/api/imports/2")["data"]["status"] == "finished", 60.0)
+    server = {"host": "smtp.tea.example", "senderEmail": "olive@tea.example", "name": HOSTILE}
+    browser("POST", "/api/mailboxes", server | {"username": "olive", "password": "earl-grey"})
     _block_one(served)
     return served
 
@@ -102,11 +108,10 @@ class Api:
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_axe_finds_no_fault_with_any_page_and_none_is_wider_than_the_screen(
-    chromium: Browser, furnished: Served, watch: Watch, width: int, scheme: str, request: pytest.FixtureRequest
+    chromium: Browser, furnished: Served, watch: Watch, width: int, scheme: str
 ) -> None:
-    kind = furnished.database_url.partition(":")[0].partition("+")[0]
-    if kind != "sqlite" and (width, scheme) != (1440, "light"):
-        pytest.skip("Pages look the same on both databases: one look is enough.")
+    if not furnished.database_url.startswith("sqlite"):
+        pytest.skip("Pages look the same on both databases, where they are opened too.")
     axe, faults = Axe(), list[str]()
     with chromium.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
@@ -165,7 +170,7 @@ def test_a_step_is_dragged_to_its_place(signed_in: Page, furnished: Served) -> N
     page.goto(f"{furnished.url}/sequences/1/steps")
     steps = page.locator("[data-steps] li")
     before = [steps.nth(n).get_by_label("Template").input_value() for n in range(3)]
-    steps.nth(0).locator("[data-grip]").drag_to(steps.nth(2), target_position={"x": 50, "y": 120})
+    steps.nth(0).locator("[data-grip]").drag_to(steps.nth(2), target_position={"x": 50, "y": 200})
     after = [steps.nth(n).get_by_label("Template").input_value() for n in range(3)]
     assert after == [before[1], before[2], before[0]]
 

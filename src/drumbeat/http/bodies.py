@@ -13,6 +13,7 @@ from drumbeat.domain.errors import Unavailable
 LARGEST_BODY = 1_000_000
 _WITHIN_SECONDS = 30.0
 _LARGE_AT_ONCE = 4
+_TAKE_LARGE = ("/hooks/", "/people/import", "/templates/", "/api/imports", "/api/attachments")
 
 
 def few_large_bodies() -> Callable[[ASGIApp], ASGIApp]:
@@ -35,8 +36,8 @@ def few_large_bodies() -> Callable[[ASGIApp], ASGIApp]:
 
 
 def _may_be_large(scope: Scope) -> bool:
-    """Whether it goes where received mail is brought, and does not say that it is small."""
-    if scope.get("method") != "POST" or not scope["path"].startswith("/hooks/"):
+    """Whether it goes where files and received mail are brought, and does not say that it is small."""
+    if scope.get("method") != "POST" or not scope["path"].startswith(_TAKE_LARGE):
         return False
     said = dict(scope["headers"]).get(b"content-length", b"")
     return not said.isdigit() or int(said) > LARGEST_BODY

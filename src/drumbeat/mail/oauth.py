@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -25,6 +26,13 @@ PROVIDERS: Final = {
         "https://outlook.office.com/SMTP.Send https://outlook.office.com/IMAP.AccessAsUser.All offline_access",
     ),
 }
+
+
+CONSENTS: Final = {
+    "google": "https://accounts.google.com/o/oauth2/v2/auth?access_type=offline&prompt=consent",
+    "microsoft": "https://login.microsoftonline.com/common/oauth2/v2.0/authorize",
+}
+"""Where a mailbox's owner consents, by provider."""
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -71,8 +79,44 @@ def renew(grant: Grant) -> Renewal:
     return Renewal(str(answer["access_token"]), lasts, msgspec.structs.replace(grant, refresh_token=refresh_token))
 
 
+def consent_url(address: str, grant: Grant, redirect_uri: str, state: str, verifier: str) -> str:
+    """Where a mailbox's owner is sent to consent (RFC 6749, 4.1, with PKCE, RFC 7636); they come back to
+    `redirect_uri` with a code."""
+    with _client(grant) as client:
+        client.code_challenge_method = "S256"
+        url, _ = client.create_authorization_url(
+            address, state=state, code_verifier=verifier, redirect_uri=redirect_uri, response_type="code"
+        )
+    return str(url)
+
+
+def redeem(grant: Grant, code: str, redirect_uri: str, verifier: str) -> Grant:
+    """The grant with the refresh token that a code is good for.
+
+    Raises GrantRefused when a person must consent anew, and OSError when the token server is in the way.
+    """
+
+    def ask(client: OAuth2Client) -> Any:
+        return client.fetch_token(
+            grant.token_url,
+            grant_type="authorization_code",
+            code=code,
+            redirect_uri=redirect_uri,
+            code_verifier=verifier,
+        )
+
+    refresh_token = _asked(grant, ask).get("refresh_token")
+    if not refresh_token:
+        raise GrantRefused("The provider gave no refresh token: take its access away there, and consent anew.")
+    return msgspec.structs.replace(grant, refresh_token=str(refresh_token))
+
+
 def _answer_to(grant: Grant) -> dict[str, Any]:
-    client = OAuth2Client(
+    return _asked(grant, lambda client: client.refresh_token(grant.token_url, refresh_token=grant.refresh_token))
+
+
+def _client(grant: Grant) -> OAuth2Client:
+    return OAuth2Client(
         client_id=grant.client_id,
         client_secret=grant.client_secret or None,
         scope=grant.scope or None,
@@ -81,9 +125,12 @@ def _answer_to(grant: Grant) -> dict[str, Any]:
         trust_env=False,
         follow_redirects=False,
     )
+
+
+def _asked(grant: Grant, ask: Callable[[OAuth2Client], Any]) -> dict[str, Any]:
     try:
-        with client:
-            answer = client.refresh_token(grant.token_url, refresh_token=grant.refresh_token)
+        with _client(grant) as client:
+            answer = ask(client)
     except OAuthError as error:
         raise GrantRefused(f"{error.error}: {error.description or 'no reason was given'}.") from error
     except (httpx2.HTTPError, ValueError) as error:

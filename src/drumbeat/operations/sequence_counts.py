@@ -12,7 +12,7 @@ from drumbeat.domain.sequence import Sequence
 from drumbeat.store import events, overview
 from drumbeat.store.transaction import Snapshot
 
-MOST_BLOCKED: Final = 5_000
+MOST_BLOCKED: Final = 2_000
 _FINISHED: Final = f"{Fact.FINISHED}:"
 
 

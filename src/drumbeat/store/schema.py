@@ -786,15 +786,16 @@ Index(
     sqlite_where=text("completed_at IS NULL"),
     postgresql_where=text("completed_at IS NULL"),
 )
-Index(
-    "ix_tasks_due",
-    tasks.c.account_id,
-    tasks.c.owner_id,
-    tasks.c.due_at,
-    tasks.c.id,
-    sqlite_where=text("completed_at IS NULL"),
-    postgresql_where=text("completed_at IS NULL"),
-)
+# A user's open tasks, as they were made and as they are due.
+for _name, _columns in (("open_of_owner", ("id",)), ("due", ("due_at", "id"))):
+    Index(
+        f"ix_tasks_{_name}",
+        tasks.c.account_id,
+        tasks.c.owner_id,
+        *(tasks.c[column] for column in _columns),
+        sqlite_where=text("completed_at IS NULL"),
+        postgresql_where=text("completed_at IS NULL"),
+    )
 Index("ix_tasks_resource", tasks.c.account_id, tasks.c.resource_type, tasks.c.resource_id, tasks.c.id)
 
 # --- what came back ---------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Snapshot
 
 _AT_A_TIME = 100
-_MOST_LOOKED_AT = 2_000
+_MOST_LOOKED_AT = 1_000
 _LAST = "\U0010ffff"  # no word goes on with it
 
 

@@ -1,4 +1,4 @@
-"""A real OAuth 2 token server on this machine: it renews one grant, for as long as a test lets it."""
+"""A real OAuth 2 token server on this machine: it redeems one code and renews one grant, while a test lets it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class TokenServer:
     def __init__(self) -> None:
         self.token = "token-1"  # noqa: S105
         self.refresh_token = "refresh-1"  # noqa: S105
+        self.code = "code-1"
         self.rotates_to: str | None = None
         self.refusal: str | None = None
         self.status = 200
@@ -50,6 +51,8 @@ class TokenServer:
         self.asked.append(form)
         if self.status != 200:
             return self.status, {"oops": True}
+        if form.get("grant_type") == "authorization_code" and form.get("code") == self.code:
+            return 200, {"access_token": self.token, "token_type": "Bearer", "refresh_token": self.refresh_token}
         if self.refusal is not None or form.get("refresh_token") not in (self.refresh_token, self.rotates_to):
             told = {"error": self.refusal or "invalid_grant", "error_description": "The grant was withdrawn"}
             return 400, told

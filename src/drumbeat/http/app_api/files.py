@@ -83,7 +83,7 @@ def apply_files(request: AnyRequest, body: RawBody) -> Response[bytes]:
     member = admit_writing(request, Role.ADMIN)
     read_parameters(request)
     sent = _read(request, body)
-    desired = read_files([(each.name, each.content) for each in sent.files], _no_attachments)
+    desired = read_files([(each.name, each.content) for each in sent.files], without_attachments)
     account_id, hash_key = member.account_id, world.hash_key
     if sent.dry_run:
         with world.database.read() as snapshot:
@@ -94,7 +94,8 @@ def apply_files(request: AnyRequest, body: RawBody) -> Response[bytes]:
     return reply(AppliedFiles(shown, sent.dry_run))
 
 
-def _no_attachments(path: str) -> NoReturn:
+def without_attachments(path: str) -> NoReturn:
+    """Refuse a file that names another one."""
     raise IncorrectValue("A file sent here cannot name attachments: upload them, and name them in the template.")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from litestar import Response, post
 from litestar.params import FromPath, RawBody
 
+from drumbeat.domain.access import sees
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment, FinishedReason, State
 from drumbeat.domain.errors import MissingTags, NotFound, Refused
@@ -26,6 +27,7 @@ from drumbeat.store.deliveries import Delivery
 from drumbeat.store.transaction import Tx
 
 _SHOWN = 50
+_MOST_DOUBTS = 500
 
 
 @readable("/enrollments", opt=opened())
@@ -51,6 +53,23 @@ def show_enrollments(request: AnyRequest) -> Response[bytes]:
             people=people.find_many(visit.snapshot, visit.account_id, keys),
             names={each.id: each.name for each in sequences.list_all(visit.snapshot, visit.account_id)},
             after=shown[-1].id if len(listed) > _SHOWN else 0,
+        )
+
+
+@readable("/doubts", opt=opened())
+def show_doubts(request: AnyRequest) -> Response[bytes]:
+    """Letters of which nobody knows whether they arrived, those of finished enrollments too."""
+    with visiting(request) as visit:
+        found = deliveries.list_unknown(visit.snapshot, visit.account_id)[:_MOST_DOUBTS]
+        ids = [each.enrollment_id for each in found]
+        about = {each.id: each for each in enrollments.find_many(visit.snapshot, visit.account_id, ids)}
+        seen = [each for each in found if sees(visit.seen_by, about[each.enrollment_id].subject.actor_id)]
+        subjects = [about[each.enrollment_id].subject for each in seen]
+        keys = sorted({(each.resource_type, each.resource_id) for each in subjects})
+        return visit.page(
+            "doubts.html",
+            doubts=[(each, about[each.enrollment_id]) for each in seen],
+            people=people.find_many(visit.snapshot, visit.account_id, keys),
         )
 
 
@@ -183,6 +202,7 @@ def _letter(
 
 handlers = [
     show_enrollments,
+    show_doubts,
     show_enrollment,
     stop_enrollment,
     resume_enrollment,

@@ -14,8 +14,8 @@ import msgspec
 from litestar import Response
 
 from drumbeat.domain.account import LARGEST_ID, Account, Role, User
-from drumbeat.domain.errors import IncorrectValue, Refused
-from drumbeat.http.app_api.admission import Member, admit_member, admit_writing, is_secure
+from drumbeat.domain.errors import IncorrectValue, NotSignedIn, Refused
+from drumbeat.http.app_api.admission import Member, admit_member, admit_writing, cookie_name, is_secure
 from drumbeat.http.openapi import PAGE
 from drumbeat.http.pages import SCRIPT_POLICY
 from drumbeat.http.parts import AnyRequest, parts_of
@@ -205,6 +205,8 @@ class Sent:
 
 def posted(request: AnyRequest, body: bytes, least: Role = Role.AGENT) -> Sent:
     """A form that whoever is signed in sent from a page of ours; NotSignedIn, AdminsOnly or CrossSite."""
+    if cookie_name(request) not in request.cookies:
+        raise NotSignedIn("Sign in first.")  # before anything of it is read
     form = read_form(request, bytes(body))
     return Sent(request, admit_writing(request, least, csrf=form.text("csrf")), form)
 

@@ -20,6 +20,7 @@ from drumbeat.store import events, sequences
 
 _EPOCH = date(1970, 1, 1)
 _USUAL = 30
+_MOST_DAYS = 92  # a longer period is shown by weeks
 
 
 @readable("/reports", opt=opened())
@@ -53,25 +54,30 @@ def _period(visit: Visit) -> int:
 
 
 def _chart(made: Report) -> Chart:
-    days = range(made.first_day, made.last_day + 1)
-    series = {
-        measure.value: [made.days[day][measure] if day in made.days else 0 for day in days] for measure in Measure
-    }
-    return chart_of([each.value for each in Measure], [_label(day) for day in days], series)
+    found = _spans(made)
+    series = {measure.value: [counts[measure] for _, counts in found] for measure in Measure}
+    labels = [f"{first.day} {first:%b}" for first, _ in found]
+    return chart_of([each.value for each in Measure], labels, series)
 
 
-def _label(day: int) -> str:
-    named = _date(day)
-    return f"{named.day} {named:%b}"
-
-
-def _date(day: int) -> date:
-    return _EPOCH + timedelta(days=day)
+def _spans(made: Report) -> list[tuple[date, dict[Measure, int]]]:
+    """The days of the period, or where they are many its weeks, by their first day."""
+    length = 1 if made.last_day - made.first_day <= _MOST_DAYS else 7
+    found = []
+    for first in range(made.first_day, made.last_day + 1, length):
+        days = [made.days[day] for day in range(first, first + length) if day in made.days]
+        found.append((_EPOCH + timedelta(days=first), {each: sum(day[each] for day in days) for each in Measure}))
+    return found
 
 
 def _days(made: Report) -> list[tuple[str, dict[Measure, int]]]:
-    """The days on which something happened, the latest first."""
-    return [(day_of(_date(day)), made.days[day]) for day in sorted(made.days, reverse=True)]
+    """The days or weeks in which something happened, the latest first."""
+    is_week = made.last_day - made.first_day > _MOST_DAYS
+    return [
+        (f"{'Week from ' if is_week else ''}{day_of(first)}", counts)
+        for first, counts in reversed(_spans(made))
+        if any(counts.values())
+    ]
 
 
 @readable("/reports/{id:str}", opt=opened())

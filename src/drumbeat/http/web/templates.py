@@ -37,7 +37,7 @@ from drumbeat.store.person_pages import Sought
 from drumbeat.store.templates import StoredTemplate
 from drumbeat.store.transaction import Snapshot, Tx
 
-LARGEST_FORM = MOST_ATTACHMENTS * LARGEST_ATTACHMENT + 2_000_000
+LARGEST_FORM = 50_000_000  # what is attached at once, and the texts
 _LONGEST_BODY = 200_000
 _OFFERED = 20
 # What can be picked while writing: the tag, and what it stands for.

@@ -52,6 +52,7 @@ def _cards(visit: Visit) -> list[Card]:
         cards.append(Card("Suppressed addresses", "/settings/suppressions", "Addresses that nothing is sent to."))
     if is_admin:
         cards.append(Card("Tokens and keys", "/settings/keys", "What other programs come in with."))
+        cards.append(Card("Files", "/settings/files", "The account as a YAML file, out and in."))
     return cards
 
 

@@ -65,13 +65,14 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     is_open = sa.text("completed_at IS NULL")
-    op.create_index(
-        "ix_tasks_due",
-        "tasks",
-        ["account_id", "owner_id", "due_at", "id"],
-        sqlite_where=is_open,
-        postgresql_where=is_open,
-    )
+    for name, columns in (("ix_tasks_open_of_owner", ["id"]), ("ix_tasks_due", ["due_at", "id"])):
+        op.create_index(
+            name,
+            "tasks",
+            ["account_id", "owner_id", *columns],
+            sqlite_where=is_open,
+            postgresql_where=is_open,
+        )
     op.create_index("ix_received_messages_kind", "received_messages", ["account_id", "kind", "id"])
     _write_words(op.get_bind())
 
