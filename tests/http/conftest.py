@@ -18,6 +18,9 @@ from drumbeat.domain.happening import EnrollmentEvent
 from drumbeat.domain.machine import decide
 from drumbeat.domain.person import Person, address_key
 from drumbeat.http.app import make_app
+from drumbeat.http.pages import Pages
+from drumbeat.http.parts import Parts
+from drumbeat.http.rates import Rates
 from drumbeat.operations.accounts import new_secret
 from drumbeat.operations.changes import Change, store
 from drumbeat.operations.sign_in import Opened, open_session
@@ -42,10 +45,25 @@ def cast(world: World) -> Cast:
     return world.database.transact(enter_cast)
 
 
+@pytest.fixture(scope="session")
+def app_over() -> Callable[[World], Litestar]:
+    """Puts the application over a world: it is made once, for its routes take longer to read than a test does."""
+    made: list[tuple[Litestar, Pages]] = []
+
+    def put(world: World) -> Litestar:
+        if not made:
+            made.append((make_app(world), Pages()))
+        app, pages = made[0]
+        app.state["parts"] = Parts(world, pages, None, Rates(world))
+        return app
+
+    return put
+
+
 @pytest.fixture
-def app(world: World) -> Litestar:
+def app(world: World, app_over: Callable[[World], Litestar]) -> Litestar:
     """The application without a catcher."""
-    return make_app(world)
+    return app_over(world)
 
 
 @dataclass

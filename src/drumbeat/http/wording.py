@@ -16,6 +16,7 @@ from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, FinishedReason, State
 from drumbeat.domain.event import Fact
 from drumbeat.domain.inbound import InboundKind
+from drumbeat.domain.person import Person
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.domain.timeline import Lifter
 
@@ -25,7 +26,7 @@ def when(context: Context, instant: datetime | None, otherwise: str = "–") -> 
     """An instant on the viewer's clock: today's by the hour, others by their day; the whole of it in the tip."""
     if instant is None:
         return otherwise
-    local, now = instant.astimezone(_zone(context)), context["now"].astimezone(_zone(context))
+    local, now = _local(context, instant), _local(context, context["now"])
     whole = f"{local:%A} {local.day} {local:%B %Y, %H:%M:%S} {local.tzname()}"
     written = Markup('<time datetime="{}" title="{}">{}</time>')
     return written.format(instant.isoformat(timespec="seconds"), whole, _short(local, now))
@@ -46,18 +47,29 @@ def day_of(day: date, today: date | None = None) -> str:
 @pass_context
 def today_words(context: Context, instant: datetime) -> str:
     """The day an instant falls on, on the viewer's clock, in full."""
-    local = instant.astimezone(_zone(context))
+    local = _local(context, instant)
     return f"{local:%A}, {local.day} {local:%B %Y}"
 
 
 @pass_context
 def local_input(context: Context, instant: datetime | None) -> str:
     """An instant as the field of a form for date and time holds it, on the viewer's clock."""
-    return "" if instant is None else instant.astimezone(_zone(context)).strftime("%Y-%m-%dT%H:%M")
+    return "" if instant is None else _local(context, instant).strftime("%Y-%m-%dT%H:%M")
 
 
-def _zone(context: Context) -> ZoneInfo:
-    return ZoneInfo(context["zone"])
+def _local(context: Context, instant: datetime) -> datetime:
+    """An instant on the viewer's clock; where no calendar knows it there, as it is."""
+    try:
+        return instant.astimezone(ZoneInfo(context["zone"]))
+    except OverflowError:
+        return instant
+
+
+def name_of(person: Person | None, otherwise: str = "Deleted person") -> str:
+    """What somebody is called in a list: their name, else their company, address or number."""
+    if person is None:
+        return otherwise
+    return person.name or person.organization_name or person.email or f"{person.kind.title()} {person.id}"
 
 
 def grouped(count: int) -> str:
@@ -117,6 +129,7 @@ FILTERS: Final = {
     "lasting": lasting,
     "size": size,
     "at_most": at_most,
+    "name_of": name_of,
 }
 
 REASONS: Final[Mapping[str, str]] = {

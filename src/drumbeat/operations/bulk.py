@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from drumbeat.domain.errors import AlreadyExists, Invalid, NoEligibleContacts
-from drumbeat.domain.person import PersonKind
+from drumbeat.domain.person import PersonKind, address_key
 from drumbeat.domain.variant import Variant
 from drumbeat.operations.enrollments import EnrollRequest, enroll
 from drumbeat.operations.execute import REENROLL_AFTER, ContactStatus, execute_for
+from drumbeat.store import people, unsubscribes
 from drumbeat.store.database import Database
 from drumbeat.store.transaction import Tx
 
@@ -62,18 +63,32 @@ class _Rehearsed(Exception):
 
 def rehearse_many(database: Database, hash_key: bytes, whom: Whom) -> Tally:
     """What `enroll_many` would do now."""
-    return _in_parts(whom, lambda part: _rehearsed(database, lambda tx: _enroll_part(tx, hash_key, part)))
+    parts = (_rehearsed(database, lambda tx, part=part: _enroll_part(tx, hash_key, part)) for part in _parts(whom))  # type: ignore[misc]
+    return _tallied(_once_each(parts))
 
 
 def enroll_many(database: Database, hash_key: bytes, whom: Whom) -> Tally:
     """Enroll whoever may be, AT_ONCE in one transaction; repeating it enrolls nobody twice."""
-    return _in_parts(whom, lambda part: database.transact(lambda tx: _enroll_part(tx, hash_key, part)))
+    parts = (database.transact(lambda tx, part=part: _enroll_part(tx, hash_key, part)) for part in _parts(whom))  # type: ignore[misc]
+    return _tallied(parts)
 
 
-def _in_parts(whom: Whom, enroll_part: Callable[[Whom], list[_Outcome]]) -> Tally:
+def _once_each(parts: Iterable[list[_Outcome]]) -> Iterator[list[_Outcome]]:
+    """The same where nothing of an earlier part was kept: an address that was queued there is enrolled by then."""
+    queued: set[str] = set()
+    for part in parts:
+        before = frozenset(queued)
+        yield [
+            replace(each, status=ContactStatus.ALREADY_ENROLLED) if each.is_queued and each.email in before else each
+            for each in part
+        ]
+        queued |= {each.email for each in part if each.is_queued and each.email}
+
+
+def _tallied(parts: Iterable[list[_Outcome]]) -> Tally:
     tally = Tally()
-    for part in _parts(whom):
-        for outcome in enroll_part(part):
+    for part in parts:
+        for outcome in part:
             tally.statuses[outcome.status] += 1
             if outcome.variant is not None and outcome.status is ContactStatus.QUEUED:
                 tally.variants[outcome.variant] += 1
@@ -94,6 +109,12 @@ class _Outcome:
     status: ContactStatus
     variant: Variant | None = None
     reason: str | None = None
+    email: str = ""
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether they were, or would be, enrolled."""
+        return self.status is ContactStatus.QUEUED
 
 
 def _enroll_part(tx: Tx, hash_key: bytes, whom: Whom) -> list[_Outcome]:
@@ -105,11 +126,14 @@ def _enroll_part(tx: Tx, hash_key: bytes, whom: Whom) -> list[_Outcome]:
         told = zip(whom.ids, error.results, strict=True)
         return [_Outcome(id, ContactStatus(each["status"]), reason=each.get("reason")) for id, each in told]
     results = zip(whom.ids, done.results, strict=True)
-    return [_Outcome(id, each.status, each.variant, each.reason) for id, each in results]
+    return [_Outcome(id, e.status, e.variant, e.reason, address_key(e.email)) for id, e in results]
 
 
 def _enroll_lead(tx: Tx, hash_key: bytes, whom: Whom, id: int) -> _Outcome:
-    """A lead is enrolled as over the API; what is refused is refused before anything is written."""
+    """A lead is enrolled as over the API; whoever asked out is left alone before anything is written."""
+    lead = people.find(tx, whom.account_id, PersonKind.LEAD, id)
+    if lead is not None and lead.address_hash and unsubscribes.is_suppressed(tx, whom.account_id, lead.address_hash):
+        return _Outcome(id, ContactStatus.UNSUBSCRIBED)
     request = EnrollRequest(whom.sequence_id, PersonKind.LEAD, id)
     try:
         made = enroll(
@@ -127,7 +151,8 @@ def _enroll_lead(tx: Tx, hash_key: bytes, whom: Whom, id: int) -> _Outcome:
         if error.field != "resource_id":
             raise
         return _Outcome(id, ContactStatus.INVALID, reason=error.detail)
-    return _Outcome(id, ContactStatus.QUEUED, made.subject.variant)
+    email = address_key(lead.email or "") if lead is not None else ""
+    return _Outcome(id, ContactStatus.QUEUED, made.subject.variant, email=email)
 
 
 def _rehearsed(database: Database, work: Callable[[Tx], list[_Outcome]]) -> list[_Outcome]:

@@ -81,6 +81,9 @@ def save_draft(tx: Tx, account_id: int, sequence_id: int, steps: Sequence[DraftS
     sequence = sequences.lock(tx, account_id, sequence_id)
     if len(steps) > MOST_STEPS:
         raise IncorrectValue(f"A sequence has at most {MOST_STEPS} steps.", field="steps")
+    if sequence.version and list(steps) == [_drafted(step) for step in published_steps(tx, sequence)]:
+        drafts.delete(tx, account_id, sequence.id)
+        return
     drafts.save(tx, account_id, sequence.id, msgspec.json.encode(list(steps)).decode())
 
 

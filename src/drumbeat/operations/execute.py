@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -187,10 +187,10 @@ class _Runs:
         if self.b is not None and hashes:
             assigned = assign_variants(self._tx, self._hash_key, self._account_id, self.sequence, hashes)
         for candidate in candidates:
-            candidate.run = self.a
+            candidate.run = self.a if candidate.address_hash is not None else replace(self.a, variant=None)
             if self.b is not None and assigned.get(candidate.address_hash or "") is Variant.B:
                 candidate.run = self.b
-            candidate.result.variant = candidate.run.variant if candidate.address_hash is not None else None
+            candidate.result.variant = candidate.run.variant
 
 
 def _actor(tx: Tx, account_id: int, sequence: SequenceSettings, caller_id: int) -> User:

@@ -9,7 +9,7 @@ from typing import Any
 
 from drumbeat.domain.account import User
 from drumbeat.domain.delivery import FailureReason
-from drumbeat.domain.errors import IncorrectValue, NotFound, TestClockRefused
+from drumbeat.domain.errors import IncorrectValue, MissingField, NotFound, TestClockRefused
 from drumbeat.domain.line import check_line
 from drumbeat.domain.person import normalize_email
 from drumbeat.mail.compose import ascii_address
@@ -209,6 +209,7 @@ def change_mailbox(
     before = standing(tx, account_id, mailbox_id)
     if before.is_catcher:
         raise IncorrectValue("This is the built-in catcher; add a mailbox of your own.", field="mailbox")
+    _check_kept_login(before, changes)
     settings = replace(_settings_of(vault, before, changes), **changes)
     after = replace(_checked(vault, account_id, settings), id=mailbox_id, is_active=before.is_active)
     if before.sealed_grant is not None and "password" not in changes:
@@ -220,6 +221,14 @@ def change_mailbox(
         mailboxes.save_settings(tx, after)
         resettle(tx, before, after, changed, actor_id)
     return mailboxes.get(tx, account_id, mailbox_id)
+
+
+def _check_kept_login(before: StoredMailbox, changes: Mapping[str, Any]) -> None:
+    """A login that is kept goes to the server it was given for, and to no other."""
+    has_login = before.sealed_password is not None or before.sealed_grant is not None
+    is_kept = has_login and "password" not in changes and changes.get("username", "") is not None
+    if is_kept and str(changes.get("host", before.host)).strip().casefold() != before.host.casefold():
+        raise MissingField("This is another server: write the password for it, too.", field="password")
 
 
 def resettle(tx: Tx, before: StoredMailbox, after: StoredMailbox, changed: Sequence[str], actor_id: int | None) -> None:

@@ -199,7 +199,7 @@ def publish(tx: Tx, sequence: Sequence, steps: Several[Step], actor_id: int | No
     if not steps:
         raise SequenceEmpty("Add a step before you publish.")
     for step in steps:
-        _compile(step)
+        check_step(step)
     if sum(step.delay.amount for step in steps) > LONGEST_DELAY:
         raise IncorrectValue(f"All delays together may be at most {LONGEST_DELAY} hours or weekdays.", field="steps")
     current = sequences.lock(tx, sequence.account_id, sequence.id)
@@ -208,7 +208,8 @@ def publish(tx: Tx, sequence: Sequence, steps: Several[Step], actor_id: int | No
     return Published(version, warnings_of(steps))
 
 
-def _compile(step: Step) -> None:
+def check_step(step: Step) -> None:
+    """Refuse a step that cannot be published: TemplateSyntax, or Invalid on what it lacks."""
     if not step.is_letter:
         if not (step.task_content or "").strip():
             raise BlankField("A task step needs words.", field="task_content")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from importlib import import_module
@@ -114,7 +115,7 @@ def _read_excel(file: BinaryIO) -> Iterator[list[str]]:
         book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
         for row in book.worksheets[0].iter_rows(values_only=True):
             yield [_cell(value) for value in row]
-    except (BadZipFile, KeyError, ValueError, IndexError, SyntaxError, OSError):
+    except (BadZipFile, zlib.error, KeyError, ValueError, IndexError, SyntaxError, OSError, EOFError):
         raise IncorrectValue("It is neither a CSV nor an Excel file that can be read.", field="file") from None
 
 

@@ -99,7 +99,7 @@ def today_of(snapshot: Snapshot, account: Account, user_id: int, zone: str, *, s
         blocked=blocked_groups(snapshot, account_id, seen_by=seen_by),
         outlooks=() if seen_by is not None else _outlooks(snapshot, account_id, standing, until),
         sent=0 if seen_by is not None else overview.sent_since(snapshot, account_id, running, _utc_day(snapshot.now)),
-        in_doubt=overview.count_unknown(snapshot, account_id),
+        in_doubt=0 if seen_by is not None else overview.count_unknown(snapshot, account_id),
         quarantine=quarantine.find(snapshot),
         has_sequences=bool(known),
         has_mailbox=bool(standing),

@@ -18,7 +18,7 @@ from drumbeat.operations.grants import Tokens
 from drumbeat.operations.letters import Frozen, Writer
 from drumbeat.operations.mailboxes import server_of
 from drumbeat.operations.values import letter_values
-from drumbeat.store import accounts, mailboxes
+from drumbeat.store import accounts, mailboxes, quarantine
 from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.stamps import to_stamp
@@ -56,6 +56,11 @@ def write_trial(
     if user.mailbox_id is None:
         raise IncorrectValue("You have no mailbox to send with; an admin can connect one.", field="mailbox")
     mailbox = mailboxes.get(snapshot, account_id, user.mailbox_id)
+    if not mailbox.is_active:
+        raise IncorrectValue("Your mailbox is switched off.", field="mailbox")
+    stands_still = quarantine.find(snapshot)
+    if stands_still is not None:
+        raise IncorrectValue(stands_still.sentence, field="mailbox")
     account = accounts.get_account(snapshot, account_id)
     sender = ascii_address(mailbox.sender_email, "sender")
     source = replace(template.source, subject=f"{MARK}{template.source.subject}")
@@ -85,7 +90,7 @@ def write_trial(
         content = writer.write(account_id, step, frozen)
     except MissingTags as error:
         raise IncorrectValue(f"There is no value for {', '.join(error.tags)}.", field="template") from None
-    return Trial(mailbox, user.email, content)
+    return Trial(mailbox, ascii_address(user.email, "recipient"), content)
 
 
 def send_trial(vault: Vault, tokens: Tokens, trial: Trial) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from drumbeat.domain.access import sees
 from drumbeat.domain.person import Person, PersonKind, search_words, words_in
@@ -18,11 +18,11 @@ _LAST = "\U0010ffff"  # no word goes on with it
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """A page of people that fit, and behind which word and id the next one begins; `gave_up` if so many begin alike
-    that not all were looked at."""
+    """People that fit, each with the word and id behind which a page goes on; `gave_up` if so many begin alike that not
+    all were looked at."""
 
-    people: list[Person]
-    after: tuple[str, int] | None = None
+    people: list[Person] = field(default_factory=list)
+    places: list[tuple[str, int]] = field(default_factory=list)
     gave_up: bool = False
 
 
@@ -35,21 +35,23 @@ def search(
     seen_by: int | None = None,
     after: tuple[str, int] = ("", 0),
     limit: int,
+    thorough: bool = False,
 ) -> Hits:
     """People of a kind for whom each word of the text begins one of theirs; only those of one owner where no others
-    are seen."""
-    sought = sorted(words_in(text), key=len)
+    are seen. Whoever is `thorough` looks at all who begin alike, however many."""
+    sought = sorted(words_in(text), key=lambda each: (len(each), each))
+    hits = Hits()
     if not sought:
-        return Hits([])
-    found: list[Person] = []
+        return hits
     for looked_at, (word, person) in enumerate(_beginning(snapshot, account_id, kind, sought[-1], after), 1):
         if person is not None and sees(seen_by, person.owner_id) and _fits(person, sought, word):
-            found.append(person)
-        if len(found) == limit:
-            return Hits(found, (word, found[-1].id))
-        if looked_at == _MOST_LOOKED_AT:
-            return Hits(found, gave_up=True)
-    return Hits(found)
+            hits.people.append(person)
+            hits.places.append((word, person.id))
+        if len(hits.people) == limit:
+            break
+        if looked_at == _MOST_LOOKED_AT and not thorough:
+            return replace(hits, gave_up=True)
+    return hits
 
 
 def _beginning(

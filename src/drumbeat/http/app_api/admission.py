@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
+from typing import Any
+
+from litestar import Response
 
 from drumbeat.domain.access import Session, csrf_token, has_role
 from drumbeat.domain.account import Role
@@ -87,6 +90,11 @@ def is_secure(request: AnyRequest) -> bool:
 def cookie_name(request: AnyRequest) -> str:
     """The cookie that holds the session; by https one that no other host can set."""
     return "__Host-drumbeat" if is_secure(request) else "drumbeat"
+
+
+def forget_cookie(request: AnyRequest, answer: Response[Any], name: str) -> None:
+    """Let the answer take a cookie of ours away; by https no browser lets go of one that is not told to be secure."""
+    answer.set_cookie(key=name, value="", max_age=0, path="/", secure=is_secure(request), httponly=True, samesite="lax")
 
 
 def caller_host(request: AnyRequest) -> str:

@@ -19,6 +19,7 @@ from drumbeat.http.app_api.admission import (
     caller_host,
     check_same_site,
     cookie_name,
+    forget_cookie,
     is_secure,
 )
 from drumbeat.http.app_api.shapes import One, nothing, reply
@@ -197,7 +198,7 @@ def leave(request: AnyRequest, member: Member, answer: Response[Any]) -> Respons
     """End the session, and let the answer take its cookie away."""
     session = member.session
     parts_of(request).world.database.transact(lambda tx: sessions.delete(tx, session.account_id, session.id))
-    answer.delete_cookie(cookie_name(request))
+    forget_cookie(request, answer, cookie_name(request))
     return answer
 
 

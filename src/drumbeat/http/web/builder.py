@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -11,7 +13,7 @@ from litestar.params import FromPath, RawBody
 from drumbeat.domain.calendar import LONGEST_DELAY, Unit
 from drumbeat.domain.errors import DrumbeatError, IncorrectValue, Invalid, InvalidMany, Refused
 from drumbeat.domain.person import PersonKind
-from drumbeat.domain.sequence import ActionType, Sequence
+from drumbeat.domain.sequence import ActionType, Sequence, Step
 from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import read_id
 from drumbeat.http.web.finding import read_number
@@ -32,10 +34,11 @@ from drumbeat.operations.drafting import (
     save_draft,
 )
 from drumbeat.operations.sequence_counts import tally_of
-from drumbeat.operations.sequences import steps_wanted, warnings_of
+from drumbeat.operations.sequences import check_step, steps_wanted, warnings_of
 from drumbeat.store import people, sequences, templates
 from drumbeat.store.transaction import Tx
 
+_STEP = re.compile(r"^step (\d+)")
 _COLUMNS = ("action", "amount", "unit", "template_id", "thread", "task")
 
 
@@ -89,6 +92,8 @@ def save_steps(request: AnyRequest, id: FromPath[str], body: RawBody) -> Respons
         steps = _changed(sent.form, _read_steps(sent.form))
         sent.transact(lambda tx: save_draft(tx, sent.account_id, number, steps))
     except (Invalid, InvalidMany) as error:
+        if error.field and error.field.startswith("step_"):
+            sent.form.values = {**sent.form.values, error.field: [""]}  # the step itself is the field
         with sent.again() as visit:
             return _page(visit, _sequence(visit, id), sent.form.complain(error), 422, is_saved=False)
     if sent.form.is_on("publish"):
@@ -129,7 +134,7 @@ def _changed(form: Form, steps: list[DraftStep]) -> list[DraftStep]:
         return [*steps, DraftStep(ActionType(added), *delay)]
     for button, way in (("remove", 0), ("up", -1), ("down", 1)):
         text = form.text(button)
-        if text.isascii() and text.isdigit() and int(text) < len(steps):
+        if text.isascii() and text.isdigit() and len(text) < 4 and int(text) < len(steps):
             place = int(text)
             moved = steps.pop(place)
             if way:
@@ -171,7 +176,10 @@ def show_draft_plan(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
 def _plan(visit: Visit, sequence: Sequence, steps: list[DraftStep], start: str) -> dict[str, object]:
     zone = sequence.time_zone or visit.zone
     begins = _start(start, zone) or visit.snapshot.now
-    instants = planned(sequence, visit.account, visit.user, steps, begins)
+    try:
+        instants = planned(sequence, visit.account, visit.user, steps, begins)
+    except OverflowError:  # beyond the year 9999
+        steps, instants = [], ()
     letters = [step.action_type is ActionType.AUTOMATED_EMAIL for step in steps]
     return {
         "months": months_of(instants, letters, zone, sequence.holidays),
@@ -225,8 +233,9 @@ def _publication(visit: Visit, found: Sequence) -> Response[bytes]:
     trouble, changes, warnings = "", list[Difference](), tuple[str, ...]()
     try:
         steps = steps_wanted(visit.snapshot, visit.account_id, drafted)
+        _check_each(steps)
         changes = differences(published_steps(visit.snapshot, found), steps)
-        warnings = warnings_of(steps)
+        warnings = tuple(_STEP.sub(lambda found: f"Step {int(found[1]) + 1}", each) for each in warnings_of(steps))
     except DrumbeatError as error:
         trouble = _words(error)
     return visit.page(
@@ -238,6 +247,15 @@ def _publication(visit: Visit, found: Sequence) -> Response[bytes]:
         ongoing=tally_of(visit.snapshot, found).ongoing,
         names={each.id: each.name for each in templates.list_all(visit.snapshot, visit.account_id)},
     )
+
+
+def _check_each(steps: Iterable[Step]) -> None:
+    """Refuse the first step that cannot be published, with its number."""
+    for number, step in enumerate(steps, 1):
+        try:
+            check_step(step)
+        except Refused as error:
+            raise IncorrectValue(f"Step {number}: {error.detail or error.message}", field="steps") from None
 
 
 def _words(error: DrumbeatError) -> str:
@@ -254,6 +272,8 @@ def publish_steps(request: AnyRequest, id: FromPath[str], body: RawBody) -> Resp
     sent, number = posted(request, body), read_id(id, "sequence")
 
     def work(tx: Tx) -> int:
+        drafted = draft_of(tx, sequences.lock(tx, sent.account_id, number)).steps
+        _check_each(steps_wanted(tx, sent.account_id, [step.wanted() for step in drafted]))
         return publish_draft(tx, sent.account_id, number, sent.by).version.number
 
     try:

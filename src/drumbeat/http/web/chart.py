@@ -58,7 +58,9 @@ def chart_of(names: Sequence[str], days: Sequence[str], series: Mapping[str, Seq
 
 def _rounded(most: int) -> int:
     """A round number, divisible by the grid, that nothing exceeds."""
-    step = _GRID
-    while step < most:
-        step = step * 5 // 2 if str(step)[0] == "4" else step * 2
-    return step
+    tens = 1
+    while True:
+        for step in (4, 8, 20):
+            if step * tens >= most:
+                return step * tens
+        tens *= 10

@@ -9,6 +9,7 @@ from itertools import islice
 from litestar import Response, post
 from litestar.params import FromPath, RawBody
 
+from drumbeat.domain.access import sees
 from drumbeat.domain.errors import Invalid, InvalidMany, Refused
 from drumbeat.domain.person import Person
 from drumbeat.domain.sequence import Sequence
@@ -16,6 +17,7 @@ from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.web.finding import Filter, read_number, walk_people
 from drumbeat.http.web.frame import Sent, Visit, opened, posted, visiting
 from drumbeat.http.web.people import read_key
+from drumbeat.http.wording import name_of
 from drumbeat.operations.bulk import MOST_AT_ONCE, Tally, Whom, enroll_many, rehearse_many
 from drumbeat.operations.enrollments import EnrollRequest, enroll
 from drumbeat.operations.execute import ContactStatus
@@ -63,8 +65,11 @@ def rehearse_or_enroll(request: AnyRequest, body: RawBody) -> Response[bytes]:
     sent = posted(request, body)
     form = {name: sent.form.text(name) for name in ("kind", "q", "owner", "import", "sequence_id")}
     sought, sequence_id = Filter.read(form), read_number(form, "sequence_id")
+    ids = _chosen(sent)
+    if not ids and not sent.form.is_on("everybody"):
+        return sent.to(f"/people?{sought.query}", "Choose somebody first.", wrong=True)
     with sent.again() as visit:
-        ids = _chosen(sent) or [person.id for person in islice(_walk(visit, sought), MOST_AT_ONCE)]
+        ids = ids or [person.id for person in islice(_walk(visit, sought), MOST_AT_ONCE)]
     whom = Whom(sent.account_id, sequence_id, sought.kind, ids, sent.by, sent.member.seen_by)
     world = sent.world
     try:
@@ -96,13 +101,14 @@ def _rehearsed(sent: Sent, sought: Filter, sequence_id: int, tally: Tally) -> Re
             chosen=sequence_id,
             tally=tally,
             statuses=_STATUSES,
-            left_out=[(id, _named(found.get((sought.kind, id))), reason) for id, reason in kept],
+            left_out=[(id, _named(found.get((sought.kind, id)), visit.seen_by), reason) for id, reason in kept],
             causes=Counter(reason for _, reason in tally.left_out).most_common(),
         )
 
 
-def _named(person: Person | None) -> str:
-    return "" if person is None else person.name or person.email or ""
+def _named(person: Person | None, seen_by: int | None) -> str:
+    """Whom one sees is named; of others one knows the number that was sent, and no more."""
+    return name_of(person) if person is not None and sees(seen_by, person.owner_id) else ""
 
 
 def _said(done: Tally) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from drumbeat.domain.access import sees
 from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import Refused
-from drumbeat.domain.person import Person, PersonKind, address_hash, normalize_email
+from drumbeat.domain.person import Person, PersonKind, address_hash, normalize_email, search_words, words_in
 from drumbeat.store import imports, people, person_pages
 from drumbeat.store.pages import Place
 from drumbeat.store.person_pages import Sought
@@ -78,6 +79,7 @@ def list_people(
     *,
     seen_by: int | None,
     limit: int = _SHOWN,
+    thorough: bool = False,
 ) -> Listed:
     """A page of the people of a filter behind `after`: the newest first, those found by a text by their words."""
     if sought.import_id:
@@ -85,7 +87,7 @@ def list_people(
     if "@" in sought.text and not after and (exact := _by_address(snapshot, hash_key, account_id, sought, seen_by)):
         return Listed(exact)
     if sought.text:
-        return _found(snapshot, account_id, sought, after, seen_by, limit)
+        return _found(snapshot, account_id, sought, after, seen_by, limit, thorough=thorough)
     columns: dict[str, Any] = {"owner_id": sought.owner_id} if sought.owner_id else {}
     place = Place(limit=limit + 1, after=read_number({"": after}, ""), descending=True)
     found = person_pages.list_page(snapshot, account_id, Sought(sought.kind, columns=columns), place, seen_by=seen_by)
@@ -110,25 +112,46 @@ def _by_address(
     return [person for person in found if sought.owner_id in (0, person.owner_id)]
 
 
-def _found(snapshot: Snapshot, account_id: int, sought: Filter, after: str, seen_by: int | None, limit: int) -> Listed:
+def _found(
+    snapshot: Snapshot, account_id: int, sought: Filter, after: str, seen_by: int | None, limit: int, *, thorough: bool
+) -> Listed:
     id, _, word = after.partition(" ")
     place = (word, read_number({"": id}, "")) if word else ("", 0)
     owner = sought.owner_id or None
     if owner is not None and seen_by not in (None, owner):
         return Listed([])
-    hits = search(snapshot, account_id, sought.kind, sought.text, seen_by=owner or seen_by, after=place, limit=limit)
-    following = "" if hits.after is None else f"{hits.after[1]} {hits.after[0]}"
-    return Listed(hits.people, following, hits.gave_up)
+    hits = search(
+        snapshot,
+        account_id,
+        sought.kind,
+        sought.text,
+        seen_by=owner or seen_by,
+        after=place,
+        limit=limit + 1,
+        thorough=thorough,
+    )
+    has_next = len(hits.people) > limit
+    last_word, last_id = hits.places[limit - 1] if has_next else ("", 0)
+    return Listed(hits.people[:limit], f"{last_id} {last_word}" if has_next else "", hits.gave_up)
 
 
 def _of_import(
     snapshot: Snapshot, account_id: int, sought: Filter, after: str, seen_by: int | None, limit: int
 ) -> Listed:
     job = imports.get(snapshot, account_id, sought.import_id, seen_by=seen_by)
+    if job.kind is not sought.kind:
+        return Listed([])
+    words = words_in(sought.text)
     ids = imports.people_of(snapshot, account_id, job.id, read_number({"": after}, ""), limit + 1)
     found = people.find_many(snapshot, account_id, [(job.kind, id) for id in ids[:limit]])
     shown = [found[job.kind, id] for id in ids[:limit] if (job.kind, id) in found]
-    seen = [person for person in shown if seen_by in (None, person.owner_id)]
+    seen = [
+        person
+        for person in shown
+        if sees(seen_by, person.owner_id)
+        and sought.owner_id in (0, person.owner_id)
+        and all(any(each.startswith(word) for each in search_words(person)) for word in words)
+    ]
     return Listed(seen, str(ids[limit - 1]) if len(ids) > limit else "")
 
 
@@ -138,7 +161,7 @@ def walk_people(
     """Everybody of a filter."""
     after = ""
     while True:
-        page = list_people(snapshot, hash_key, account_id, sought, after, seen_by=seen_by, limit=_WALKED)
+        page = list_people(snapshot, hash_key, account_id, sought, after, seen_by=seen_by, limit=_WALKED, thorough=True)
         yield from page.people
         if not page.after:
             return

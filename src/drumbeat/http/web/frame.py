@@ -15,7 +15,7 @@ from litestar import Response
 
 from drumbeat.domain.account import LARGEST_ID, Account, Role, User
 from drumbeat.domain.errors import IncorrectValue, NotSignedIn, Refused
-from drumbeat.http.app_api.admission import Member, admit_member, admit_writing, cookie_name, is_secure
+from drumbeat.http.app_api.admission import Member, admit_member, admit_writing, cookie_name, forget_cookie, is_secure
 from drumbeat.http.openapi import PAGE
 from drumbeat.http.pages import SCRIPT_POLICY
 from drumbeat.http.parts import AnyRequest, parts_of
@@ -104,7 +104,7 @@ class Visit:
             **values,
         )
         if said is not None:
-            answer.delete_cookie(_said_name(self.request))
+            forget_cookie(self.request, answer, _said_name(self.request))
         return answer
 
     def part(self, name: str, /, **values: Any) -> Response[bytes]:

@@ -40,6 +40,7 @@ def load_file(request: AnyRequest, body: RawBody) -> Response[bytes]:
     try:
         job = _loaded(sent)
     except (Invalid, InvalidMany) as error:
+        sent.form.files = sent.form.files or {"file": []}
         with sent.again() as visit:
             return _start_page(visit, sent.form.complain(error), 422)
     return sent.to(f"/people/import/{job.id}")
@@ -107,6 +108,8 @@ def begin_import(request: AnyRequest, id: FromPath[str], body: RawBody) -> Respo
     sent, number = posted(request, body), read_id(id, "import")
     with sent.again() as visit:
         job = _job(visit, id)
+    if job.status is not ImportStatus.READY:
+        return sent.to(f"/people/import/{number}", f"The import is {job.status} already.", wrong=True)
     mapping = [_field(sent.form, column, header) for column, header in enumerate(job.headers)]
     try:
         existing = sent.form.chosen("existing", Existing)

@@ -9,14 +9,16 @@ from urllib.parse import quote
 from litestar import Response, post
 from litestar.params import FromPath, RawBody
 
+from drumbeat.domain.access import sees
 from drumbeat.domain.account import User
-from drumbeat.domain.errors import AdminsOnly, Invalid, InvalidMany, MissingField, NotFound, Refused
+from drumbeat.domain.errors import AdminsOnly, IncorrectValue, Invalid, InvalidMany, MissingField, NotFound, Refused
 from drumbeat.domain.person import Person, PersonKind
 from drumbeat.http.parts import AnyRequest, parts_of, readable
-from drumbeat.http.reading import read_id, shortened
+from drumbeat.http.reading import check_custom, read_id, shortened
 from drumbeat.http.web.finding import Filter, list_people
 from drumbeat.http.web.forms import Form
 from drumbeat.http.web.frame import Sent, Undo, Visit, opened, posted, visiting
+from drumbeat.http.wording import name_of
 from drumbeat.operations import people as operations
 from drumbeat.operations.people import PersonEdit
 from drumbeat.operations.person_page import person_page
@@ -30,7 +32,9 @@ _PLAIN = (
     *("time_zone", "status"),
 )
 _ADDRESS = ("line1", "city", "postal_code", "state", "country")
-_MOST_CUSTOM = 100
+_LONGEST = 255
+_LONGEST_TEXT = 65_535
+_LONG = ("website", "description", "tags")
 
 
 @readable("/people", opt=opened())
@@ -96,7 +100,9 @@ def make_person(request: AnyRequest, body: RawBody) -> Response[bytes]:
     except (Invalid, InvalidMany) as error:
         with sent.again() as visit:
             return _form_page(visit, sent.form.complain(error), None, 422)
-    return sent.to(f"/people/{made.kind}/{made.id}", f"{made.name or made.email} is here.")
+    is_seen = sees(sent.member.seen_by, made.owner_id)
+    page = f"/people/{made.kind}/{made.id}" if is_seen else f"/people?kind={made.kind}"
+    return sent.to(page, f"{name_of(made)} is here.")
 
 
 @readable("/people/{kind:str}/{id:str}/edit", opt=opened())
@@ -126,8 +132,10 @@ def change_person(request: AnyRequest, kind: FromPath[str], id: FromPath[str], b
 
 
 def _form_page(visit: Visit, form: Form, person: Person | None, status: int = 200) -> Response[bytes]:
-    active = [(user.id, user.name or user.email) for user in _users(visit).values() if user.is_active]
-    names = list(zip(form.all("custom_name"), form.all("custom_value"), strict=False))
+    kept = None if person is None else person.owner_id
+    owners = [user for user in _users(visit).values() if user.is_active or user.id == kept]
+    active = [(user.id, user.name or user.email) for user in owners]
+    names = list(zip(form.all("custom_name"), form.values.get("custom_value", ()), strict=False))
     return visit.page("person_form.html", status, form=form, person=person, owners=active, custom=names)
 
 
@@ -154,6 +162,10 @@ def _filled(person: Person) -> Form:
 
 
 def _edit(form: Form, before: Person | None) -> PersonEdit:
+    for name in (*_PLAIN, *_LONG, *(f"address_{part}" for part in _ADDRESS)):
+        longest = _LONGEST_TEXT if name in _LONG else _LONGEST
+        if len(form.text(name)) > longest:
+            raise IncorrectValue(f"It has at most {longest:,} characters.", field=name)
     tags = list(dict.fromkeys(tag.strip() for tag in form.text("tags").split(",") if tag.strip()))
     return PersonEdit(
         settle=_settle,
@@ -173,9 +185,10 @@ def _custom(form: Form, before: Person | None) -> dict[str, Any]:
     """The custom fields as they are to be; one whose line is gone or blank goes, lists and objects stay."""
     old = {} if before is None else before.custom
     written = {name: value for name, value in old.items() if isinstance(value, (str, int, float))}
-    sent = dict(zip(form.all("custom_name")[:_MOST_CUSTOM], form.all("custom_value"), strict=False))
-    kept = {name[:100]: value for name, value in sent.items() if name and value}
-    same = {name: written[name] for name in kept if name in written and str(written[name]) == kept[name]}
+    sent = dict(zip(form.all("custom_name"), form.values.get("custom_value", ()), strict=False))
+    kept = {name: value.strip() for name, value in sent.items() if name and value.strip()}
+    check_custom(kept, "custom")
+    same = {name: written[name] for name in kept if name in written and str(written[name]) == sent[name]}
     return dict.fromkeys(written) | kept | same
 
 
@@ -229,13 +242,17 @@ def suppress_person(request: AnyRequest, kind: FromPath[str], id: FromPath[str],
     sent = posted(request, body)
     person = _addressed(sent, kind, id)
 
-    def work(tx: Tx) -> None:
-        emails = [person.email or ""]
-        suppress_many(tx, sent.world.hash_key, sent.account_id, emails, evidence="by hand", actor_id=sent.by)
-
     page = f"/people/{person.kind}/{person.id}"
-    said = "Nothing is sent to the address any more, and what ran for it has ended."
-    return sent.done(page, said, work, undo=Undo(f"{page}/lift", "Allow letters again"))
+    if not person.email:
+        return sent.to(page, "There is no address that could be written to.", wrong=True)
+    told = sent.transact(
+        lambda tx: suppress_many(
+            tx, sent.world.hash_key, sent.account_id, [person.email or ""], evidence="by hand", actor_id=sent.by
+        )
+    )
+    can_undo = told.added and sent.member.is_admin  # who asked out before is not let in again by a slip
+    undo = Undo(f"{page}/lift", "Allow letters again") if can_undo else None
+    return sent.to(page, "Nothing is sent to the address any more, and what ran for it has ended.", undo=undo)
 
 
 @post("/people/{kind:str}/{id:str}/lift", status_code=303, sync_to_thread=True, opt=opened())

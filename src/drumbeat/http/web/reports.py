@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from litestar import Response
 from litestar.params import FromPath
 
-from drumbeat.domain.sequence import Sequence, SequenceStatus
+from drumbeat.domain.sequence import Sequence, SequenceStatus, Step
 from drumbeat.http.parts import AnyRequest, readable
 from drumbeat.http.reading import read_id
 from drumbeat.http.web.chart import Chart, chart_of
@@ -113,9 +113,15 @@ def _steps(visit: Visit, sequence: Sequence, made: Report) -> list[tuple[str, st
     for (variant, position), counts in sorted(made.steps.items()):
         steps = now.get(variant, ())
         step = steps[position] if position < len(steps) else None
-        words = "" if step is None else (step.template.subject if step.template else step.task_content or "")
+        words = "" if step is None else _words(step)
         told.append((variant, f"{position + 1}. {words}".strip(), counts))
     return told
+
+
+def _words(step: Step) -> str:
+    if step.template is not None:
+        return step.template.subject or "Letter in the thread"
+    return step.task_content or ""
 
 
 handlers = [show_reports, show_report]

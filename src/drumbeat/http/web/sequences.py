@@ -124,6 +124,8 @@ def update_status(request: AnyRequest, id: FromPath[str], body: RawBody) -> Resp
         wanted = sent.form.chosen("status", SequenceStatus)
         with sent.again() as visit:
             before = sequences.get(visit.snapshot, sent.account_id, number).status
+        if wanted is before:
+            return sent.to(page)
         sent.transact(lambda tx: set_status(tx, sent.account_id, number, wanted, sent.by))
     except Refused as error:
         return sent.to(page, error.detail or error.message, wrong=True)
@@ -171,7 +173,8 @@ def _named(form: Form, error: Invalid | InvalidMany) -> Form:
 
 
 def _settings_page(visit: Visit, sequence: Sequence, form: Form, status: int = 200) -> Response[bytes]:
-    users = [user for user in accounts.list_users(visit.snapshot, visit.account_id) if user.is_active]
+    everybody = accounts.list_users(visit.snapshot, visit.account_id)
+    users = [user for user in everybody if user.is_active or user.id == sequence.default_actor_id]
     others = sequences.list_all(visit.snapshot, visit.account_id)
     calendars = templates.list_calendars(visit.snapshot, visit.account_id)
     return visit.page(

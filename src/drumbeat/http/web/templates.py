@@ -154,7 +154,8 @@ def tried_for(visit: Visit, source: TemplateText, person: Person | None, base_ur
 
 
 def _source(form: Form) -> TemplateText:
-    return TemplateText(form.text("subject"), form.raw("html").strip() or None, form.raw("text").strip() or None)
+    html, text = form.raw("html"), form.raw("text")
+    return TemplateText(form.text("subject"), html if html.strip() else None, text if text.strip() else None)
 
 
 @post("/templates/preview", status_code=200, sync_to_thread=True, request_max_body_size=LARGEST_FORM, opt=opened())
@@ -220,8 +221,7 @@ def update_template(request: AnyRequest, id: FromPath[str], body: RawBody) -> Re
 
 def _again(sent: Sent, error: DrumbeatError, id: int | None) -> Response[bytes]:
     if isinstance(error, TemplateSyntax):
-        where = f"Line {error.line}: " if error.line else ""
-        error = IncorrectValue(f"{where}{error.detail}", field=error.part)
+        error = IncorrectValue(error.detail, field=error.part)
     sent.form.values = {**sent.form.values, "new_file": [""]}
     with sent.again() as visit:
         found = None if id is None else templates.get(visit.snapshot, sent.account_id, id)
@@ -257,7 +257,13 @@ def remove_template(request: AnyRequest, id: FromPath[str], body: RawBody) -> Re
     return sent.done("/templates", said, lambda tx: delete_template(tx, sent.account_id, number, sent.by))
 
 
-@post("/templates/{id:str}/try", status_code=303, sync_to_thread=True, opt=opened())
+@post(
+    "/templates/{id:str}/try",
+    status_code=303,
+    sync_to_thread=True,
+    request_max_body_size=LARGEST_FORM,
+    opt=opened(),
+)
 def try_template(request: AnyRequest, id: FromPath[str], body: RawBody) -> Response[bytes]:
     """Sends whoever asks the letter as the person chosen would get it, marked as a trial."""
     sent, number = posted(request, body), read_id(id, "template")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from litestar import Response, post
 from litestar.params import FromPath, RawBody
 
-from drumbeat.domain.errors import Refused
+from drumbeat.domain.errors import IncorrectValue, Refused
 from drumbeat.http.parts import AnyRequest, readable
 from drumbeat.http.reading import read_id
 from drumbeat.http.web.frame import opened, own_path, posted, visiting
+from drumbeat.http.web.people import read_key
 from drumbeat.http.wording import NEXT_STEPS
 from drumbeat.operations import tasks as operations
 from drumbeat.operations.today import MOST_COUNTED, MOST_SHOWN, today_of
@@ -32,6 +33,7 @@ def show_today(request: AnyRequest) -> Response[bytes]:
             has_more_tasks=len(found.tasks) > MOST_SHOWN,
             names=names,
             next_steps=NEXT_STEPS,
+            sees_all=visit.seen_by is None,
         )
 
 
@@ -78,12 +80,17 @@ def make_task(request: AnyRequest, body: RawBody) -> Response[bytes]:
     """A new task of one's own, about a person if it is made on their page."""
     sent = posted(request, body)
     form, back = sent.form, own_path(sent.form.text("back"), "/today")
-    kind, person = form.optional("kind"), form.text("person")
+    about = read_key(form.text("kind"), form.text("person")) if form.text("kind") else (None, None)
+    try:
+        due_at = sent.instant("due_at")
+    except IncorrectValue as error:
+        return sent.to(back, error.detail, wrong=True)
+    kind, person_id = about
     fields = {
         "content": form.text("content"),
-        "due_at": sent.instant("due_at"),
-        "resource_type": kind,
-        "resource_id": read_id(person, "person") if kind else None,
+        "due_at": due_at,
+        "resource_type": kind and kind.value,
+        "resource_id": person_id,
     }
 
     def work(tx: Tx) -> object:

@@ -11,7 +11,7 @@ from litestar.params import FromPath, RawBody
 
 from drumbeat.domain.account import Role
 from drumbeat.domain.errors import GrantRefused, Invalid, InvalidMany, MasterKeyWrong, MissingField, Refused
-from drumbeat.http.app_api.admission import admit_writing, is_secure
+from drumbeat.http.app_api.admission import admit_writing, forget_cookie, is_secure
 from drumbeat.http.app_api.grants import Provider
 from drumbeat.http.app_api.shown_mailboxes import standing_mailbox
 from drumbeat.http.parts import AnyRequest, parts_of, readable
@@ -135,7 +135,7 @@ def _pending(sent: Sent) -> Pending | None:
 
 
 def _over(sent: Sent, answer: Response[bytes]) -> Response[bytes]:
-    answer.delete_cookie(_cookie(sent.request))
+    forget_cookie(sent.request, answer, _cookie(sent.request))
     return answer
 
 
