@@ -239,10 +239,11 @@ class TestMany:
     def test_leads_of_an_import_are_no_contacts_of_the_same_numbers(
         self, owner: Browser, world: World, cast: Cast, ada: Person
     ) -> None:
-        files = {"file": ("leads.csv", b"last name\nLena\n", "text/csv")}
+        files = {"file": ("leads.csv", b"last name,email\nLena,lena@x.example\n", "text/csv")}
         headers = {"X-CSRF-Token": owner.csrf}
         owner("POST", "/people/import", files=files, data={"kind": "lead", "encoding": ""}, headers=headers)
-        send(owner, "/people/import/1", column_0="last_name", existing="update", mapping="")
+        columns = {"column_0": "last_name", "column_1": "email"}
+        send(owner, "/people/import/1", columns, existing="update", mapping="")
         world.database.transact(lambda tx: carry_import(tx, world.hash_key, cast.us.account.id, 1))
         form = EVERYBODY | {"kind": "contact", "import": 1, "sequence_id": cast.us.with_task.id}
         assert said(send(owner, "/enroll", form, go="on")).text == "0 enrolled."
