@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from drumbeat.domain.account import User
 from drumbeat.domain.calendar import Delay, Unit
 from drumbeat.domain.delivery import Kind, read_outcome
 from drumbeat.domain.errors import IncorrectValue, MissingTags
@@ -53,14 +54,7 @@ def write_trial(
     IncorrectValue if the user has no mailbox, or the letter lacks values.
     """
     user = accounts.get_user(snapshot, account_id, user_id)
-    if user.mailbox_id is None:
-        raise IncorrectValue("You have no mailbox to send with; an admin can connect one.", field="mailbox")
-    mailbox = mailboxes.get(snapshot, account_id, user.mailbox_id)
-    if not mailbox.is_active:
-        raise IncorrectValue("Your mailbox is switched off.", field="mailbox")
-    stands_still = quarantine.find(snapshot)
-    if stands_still is not None:
-        raise IncorrectValue(stands_still.sentence, field="mailbox")
+    mailbox = _mailbox_of(snapshot, user)
     account = accounts.get_account(snapshot, account_id)
     sender = ascii_address(mailbox.sender_email, "sender")
     source = replace(template.source, subject=f"{MARK}{template.source.subject}")
@@ -91,6 +85,19 @@ def write_trial(
     except MissingTags as error:
         raise IncorrectValue(f"There is no value for {', '.join(error.tags)}.", field="template") from None
     return Trial(mailbox, ascii_address(user.email, "recipient"), content)
+
+
+def _mailbox_of(snapshot: Snapshot, user: User) -> StoredMailbox:
+    """What the user sends with, if anything may leave through it now."""
+    if user.mailbox_id is None:
+        raise IncorrectValue("You have no mailbox to send with; an admin can connect one.", field="mailbox")
+    mailbox = mailboxes.get(snapshot, user.account_id, user.mailbox_id)
+    if not mailbox.is_active:
+        raise IncorrectValue("Your mailbox is switched off.", field="mailbox")
+    stands_still = quarantine.find(snapshot)
+    if stands_still is not None:
+        raise IncorrectValue(stands_still.sentence, field="mailbox")
+    return mailbox
 
 
 def send_trial(vault: Vault, tokens: Tokens, trial: Trial) -> None:
