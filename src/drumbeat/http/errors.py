@@ -286,7 +286,7 @@ def _page(request: AnyRequest, problem: Problem) -> Response[bytes]:
         text = f"{complaint.message} {reason}\n".encode()
         return Response(text, status_code=problem.status, media_type="text/plain", headers=problem.headers)
     page = parts_of(request).pages.page(
-        "words.html", problem.status, lang="en", title=complaint.message, paragraphs=[reason]
+        "words.html", problem.status, lang="en", title=complaint.message, paragraphs=[reason], leads_on=True
     )
     page.headers.update(problem.headers)
     return page
