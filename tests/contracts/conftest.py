@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.http.conftest import api, app, cast, client, happen, new_lead, rival, world
+from tests.http.conftest import api, app, app_over, cast, client, happen, new_lead, rival, world
 
-__all__ = ["api", "app", "cast", "client", "happen", "new_lead", "rival", "world"]
+__all__ = ["api", "app", "app_over", "cast", "client", "happen", "new_lead", "rival", "world"]
 
 
 @pytest.fixture

@@ -23,7 +23,9 @@ from drumbeat.domain.person import (
     normalize_email,
     normalize_phone,
     person_values,
+    search_words,
     values_to_find,
+    words_in,
 )
 
 NOON = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
@@ -248,3 +250,31 @@ def test_letters_reach_addresses_whose_local_part_is_ascii() -> None:
     assert is_mailable("ada+tea@example.com")
     assert is_mailable("ada@bücher.example")
     assert not is_mailable("jörg@example.com")
+
+
+def test_words_are_compared_without_case_and_accents() -> None:
+    assert words_in("Zoë ÅNGSTRÖM", None, "") == {"zoe", "angstrom"}
+    assert words_in("Straße") == words_in("STRASSE") == {"strasse"}
+
+
+def test_an_address_is_one_word_and_punctuation_none() -> None:
+    assert words_in("Ada@X.example", "Lovelace, (Countess); Tea/Co") == {
+        *("ada@x.example", "lovelace", "countess", "tea", "co"),
+    }
+
+
+def test_of_a_long_word_the_beginning_counts() -> None:
+    assert words_in("x" * 100) == {"x" * 60}
+
+
+def test_a_person_is_found_by_names_company_and_address() -> None:
+    found = search_words(replace(ADA, organization_name="Tea House"))
+    assert {"ada", "lovelace", "tea", "house"} <= found
+
+
+@given(st.text(max_size=80))
+def test_words_hold_nothing_that_cannot_be_stored_or_that_separates(text: str) -> None:
+    for word in words_in(text):
+        assert word
+        assert not set(word) & set(' \t\n\0,;()<>"/')
+        assert words_in(word) <= {word} or len(word) == 60

@@ -32,20 +32,12 @@ from drumbeat.store import drafts, sequences
 from drumbeat.store.database import Database
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter, task
-from tests.conftest import BOTH
 from tests.domain.runs import ACCOUNT, ACTOR
-from tests.http.web.work import emptied
 from tests.operations.office import Office, opened
 
 A, B, C = (task(content=words) for words in "ABC")
 TASK = DraftStep(ActionType.TASK, 3, Unit.WEEKDAYS, task="Call")
 LETTER = DraftStep(ActionType.AUTOMATED_EMAIL, 2, Unit.HOURS, is_reply=True)
-
-
-@pytest.fixture(params=BOTH)
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database without rows, of either kind."""
-    yield from emptied(request)
 
 
 @pytest.fixture

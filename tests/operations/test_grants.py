@@ -12,7 +12,7 @@ import pytest
 
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import State
-from drumbeat.domain.errors import DatabaseBusy, IncorrectValue
+from drumbeat.domain.errors import DatabaseBusy, IncorrectValue, MissingField
 from drumbeat.mail.oauth import Grant
 from drumbeat.operations import grants
 from drumbeat.operations.grants import Tokens, grant_mailbox
@@ -128,7 +128,9 @@ def test_a_password_takes_the_grant_s_place_and_other_changes_leave_it(office: O
     def change(**changes: str) -> StoredMailbox:
         return office.transact(lambda tx: change_mailbox(tx, vault, house.account_id, house.mailbox_id, changes))
 
-    assert change(host="localhost").sealed_grant is not None
+    with pytest.raises(MissingField):
+        change(host="localhost")
+    assert change(name="The desk").sealed_grant is not None
     assert change(username="other@tea.example").sealed_grant is not None
     after = change(password="a password")
     assert after.sealed_grant is None

@@ -24,19 +24,11 @@ from drumbeat.store.transaction import Tx
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter, task
 from drumbeat.testing.sink import CUT, At
-from tests.conftest import BOTH
-from tests.http.web.work import emptied
 from tests.operations.office import Office, opened
 
 REPLIED = FinishRequested(FinishedReason.REPLIED_TO_EMAIL)
 UNSUBSCRIBED = FinishRequested(FinishedReason.SUBSCRIPTION_CANCELLED)
 REFUSED = CannotSend(FailureReason.RECIPIENT_INVALID, "550 no")
-
-
-@pytest.fixture(params=BOTH)
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database without rows, of either kind."""
-    yield from emptied(request)
 
 
 @pytest.fixture

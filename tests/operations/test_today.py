@@ -30,18 +30,10 @@ from drumbeat.store.transaction import Tx
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter, task
 from drumbeat.testing.sink import CUT, At
-from tests.conftest import BOTH
 from tests.corpus.message import plain
-from tests.http.web.work import emptied
 from tests.operations.office import Office, opened
 
 AUTH, INVALID = CannotSend(FailureReason.AUTH, "535 no"), CannotSend(FailureReason.RECIPIENT_INVALID, "550 no")
-
-
-@pytest.fixture(params=BOTH)
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database without rows, of either kind."""
-    yield from emptied(request)
 
 
 @pytest.fixture

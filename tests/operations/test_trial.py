@@ -16,18 +16,10 @@ from drumbeat.operations.trial import MARK, Trial, send_trial, write_trial
 from drumbeat.store.database import Database
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.sink import At
-from tests.conftest import BOTH
-from tests.http.web.work import emptied
 from tests.operations.office import Office, opened
 
 URL = "https://drumbeat.example/u/preview"
 TEA = TemplateText("Tea, {{ person.first_name }}?", "<p>From {{ sender.name }}</p>", "Stop: {{ unsubscribe_url }}")
-
-
-@pytest.fixture(params=BOTH)
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database without rows, of either kind."""
-    yield from emptied(request)
 
 
 @pytest.fixture

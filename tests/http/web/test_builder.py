@@ -18,17 +18,10 @@ from drumbeat.store import drafts, templates
 from drumbeat.testing.cast import Cast, add_sequence, task_step
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.wiring import World
-from tests.conftest import BOTH
 from tests.http.conftest import Browser
-from tests.http.web.work import Works, at_work, emptied, led, post, said, see, words
+from tests.http.web.work import Works, at_work, led, post, said, see, words
 
 Row = dict[str, str]
-
-
-@pytest.fixture(params=BOTH)
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database without rows, of either kind."""
-    yield from emptied(request)
 
 
 @pytest.fixture

@@ -19,19 +19,12 @@ from drumbeat.testing.cast import Cast, letter, task_step
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.sink import CUT, At, Do
 from drumbeat.wiring import World
-from tests.conftest import BOTH
 from tests.http.conftest import Browser
-from tests.http.web.work import Works, at_work, emptied, led, post, said, see, words
+from tests.http.web.work import Works, at_work, led, post, said, see, words
 
 Happen = Callable[..., None]
 UNDELIVERED = CannotSend(FailureReason.RECIPIENT_INVALID, "550 no such user")
 ARRIVED_UNHEARD = Do(reply="", cut=True, accept=True)
-
-
-@pytest.fixture(params=BOTH)
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database without rows, of either kind."""
-    yield from emptied(request)
 
 
 @pytest.fixture

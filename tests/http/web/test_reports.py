@@ -21,9 +21,8 @@ from drumbeat.store.transaction import Tx
 from drumbeat.testing.cast import Cast, add_sequence, letter, task_step
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.wiring import World
-from tests.conftest import BOTH
 from tests.http.conftest import Browser
-from tests.http.web.work import Works, at_work, emptied, see, words
+from tests.http.web.work import Works, at_work, see, words
 
 Happen = Callable[..., None]
 NOTHING = "In all 0 0 0 0 0"
@@ -31,12 +30,6 @@ _COUNT = Statement("""
     INSERT INTO sequence_counts (account_id, sequence_id, variant, fact, total)
     VALUES (:account_id, :sequence_id, :variant, :fact, :total)
 """)
-
-
-@pytest.fixture(params=BOTH)
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database without rows, of either kind."""
-    yield from emptied(request)
 
 
 @pytest.fixture

@@ -17,18 +17,11 @@ from drumbeat.store import accounts, templates
 from drumbeat.testing.cast import Cast, add_sequence, letter, task_step
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.wiring import World
-from tests.conftest import BOTH
 from tests.http.conftest import Browser
-from tests.http.web.work import Works, at_work, complaint, emptied, led, post, said, see, value, words
+from tests.http.web.work import Works, at_work, complaint, led, post, said, see, value, words
 
 Happen = Callable[..., None]
 SETTINGS = {"name": "Two letters", "window_zone": "sequence", "locale": "en-US", "share": "50"}
-
-
-@pytest.fixture(params=BOTH)
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database without rows, of either kind."""
-    yield from emptied(request)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,18 +17,11 @@ from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Tx
 from drumbeat.testing.cast import Cast
 from drumbeat.wiring import World
-from tests.conftest import BOTH
 from tests.http.app_api.conftest import PASSWORD, hashed
 from tests.http.conftest import Browser
-from tests.http.web.work import complaint, emptied, led, post, said, see, value, words
+from tests.http.web.work import complaint, led, post, said, see, value, words
 
 Client = TestClient[Litestar]
-
-
-@pytest.fixture(params=BOTH)
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database without rows, of either kind."""
-    yield from emptied(request)
 
 
 @pytest.fixture

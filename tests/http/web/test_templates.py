@@ -16,18 +16,11 @@ from drumbeat.testing.cast import Cast
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.sink import At
 from drumbeat.wiring import World
-from tests.conftest import BOTH
 from tests.http.conftest import Browser
-from tests.http.web.work import Works, at_work, complaint, emptied, led, post, said, see, value, words
+from tests.http.web.work import Works, at_work, complaint, led, post, said, see, value, words
 
 Files = list[tuple[str, tuple[str, bytes, str]]]
 SHOUTING = "WE HAVE LAMPS!!"
-
-
-@pytest.fixture(params=BOTH)
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database without rows, of either kind."""
-    yield from emptied(request)
 
 
 @pytest.fixture

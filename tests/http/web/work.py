@@ -4,19 +4,14 @@ work, with a real mail server and a worker that moves only when told to."""
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from email.utils import format_datetime
 from html import unescape
 from typing import Any, TypeVar
 from urllib.parse import urlencode
-
-import psycopg
-import pytest
-from psycopg.sql import SQL, Identifier
 
 from drumbeat.domain.account import AgentsSee, Role, User
 from drumbeat.domain.enrollment import Enrollment
@@ -31,7 +26,6 @@ from drumbeat.operations.records import PersonFields, add_person
 from drumbeat.operations.sequences import change_settings, settings_of
 from drumbeat.operations.templates import Draft, add_template
 from drumbeat.store import accounts, deliveries, enrollments, mailboxes, sequences
-from drumbeat.store.schema import metadata
 from drumbeat.store.statement import Statement
 from drumbeat.store.templates import StoredTemplate
 from drumbeat.store.transaction import Snapshot, Tx
@@ -40,36 +34,12 @@ from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.sink import Script, Sink
 from drumbeat.wiring import World
 from drumbeat.worker import Worker
-from tests.conftest import Server
 from tests.corpus.message import plain
 from tests.http.conftest import Browser
 
 T = TypeVar("T")
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
 SAID = "drumbeat-said"
-_KEPT: list[str] = []
-
-
-def emptied(request: pytest.FixtureRequest) -> Iterator[str]:
-    """What the fixture database_url gives, for one of BOTH; but a PostgreSQL database is made once and emptied after
-    each test: to make one and take it away lasts a second or two, which these many tests do not have."""
-    if request.param == "sqlite":
-        path = request.getfixturevalue("tmp_path") / "drumbeat.db"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
-        return
-    server: Server = request.getfixturevalue("postgresql_server")
-    template: str = request.getfixturevalue("postgresql_template")
-    if not _KEPT:
-        after = ExitStack()
-        _KEPT.append(server.create(after, template=template))
-        after.callback(_KEPT.clear)
-        request.session.addfinalizer(after.close)
-    (url,) = _KEPT
-    yield url
-    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(SQL("DELETE FROM {}").format(Identifier(table.name)))
 
 
 def post(browser: Browser, path: str, **fields: Any) -> Any:
