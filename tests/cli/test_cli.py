@@ -78,6 +78,7 @@ def test_an_account_is_shown_and_changed_one_setting_at_a_time(tea: Run) -> None
     assert before == [
         "Account 1: Tea",
         "Time zone: UTC",
+        "Locale: en-GB",
         "Postal address: -",
         "Sequences: on",
         "Agents see: all",
@@ -89,6 +90,7 @@ def test_an_account_is_shown_and_changed_one_setting_at_a_time(tea: Run) -> None
     assert changed == fine(tea("account", "show"))
     assert changed.splitlines()[1:] == [
         "Time zone: Europe/Berlin",
+        "Locale: en-GB",
         "Postal address: -",
         "Sequences: off",
         "Agents see: all",
@@ -104,6 +106,9 @@ def test_an_account_is_shown_and_changed_one_setting_at_a_time(tea: Run) -> None
     assert "Letters a month: 500" in fine(tea("account", "set", "--monthly-allowance", "500"))
     assert "Letters a month: any number" in fine(tea("account", "set", "--monthly-allowance", "none"))
     refused(tea("account", "set", "--time-zone", "Mars"), "--time-zone: There is no time zone 'Mars'")
+    assert "Locale: de-CH" in fine(tea("account", "set", "--locale", "de-ch"))
+    assert fine(tea("account", "set", "--locale", "en-GB")).splitlines() == before
+    refused(tea("account", "set", "--locale", "tlh"), "--locale: There is no locale 'tlh'")
     refused(tea("account", "set", "--name", " "), "--name: Write something.")
     assert tea("account", "set").exit_code == 2
     assert tea("account", "set", "--unknown-means", "guess").exit_code == 2

@@ -19,30 +19,23 @@ from drumbeat.domain.inbound import InboundKind
 from drumbeat.domain.person import Person, PersonKind
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.domain.timeline import Lifter
+from drumbeat.http.manner import manner_of
 from drumbeat.http.wording import (
     FILTERS,
     NEXT_STEPS,
     REASONS,
     TABLES,
-    at_most,
-    day_of,
-    delay,
-    grouped,
-    lasting,
     name_of,
-    percent,
-    plural,
-    size,
 )
 
 NOW = datetime(2026, 3, 3, 10, tzinfo=UTC)
 
 
-def written(words: str, zone: str = "Europe/Berlin", now: datetime = NOW, **values: Any) -> str:
-    """What a template writes for somebody on this clock."""
+def written(words: str, zone: str = "Europe/Berlin", now: datetime = NOW, locale: str = "en-GB", **values: Any) -> str:
+    """What a template writes for somebody on this clock and with this locale."""
     pages = Environment(autoescape=True, undefined=StrictUndefined)
     pages.filters |= FILTERS
-    return pages.from_string(words).render(zone=zone, now=now, **values)
+    return pages.from_string(words).render(zone=zone, now=now, manner=manner_of(locale), **values)
 
 
 def shown(instant: datetime | None, zone: str = "Europe/Berlin", now: datetime = NOW) -> str:
@@ -59,7 +52,7 @@ def shown(instant: datetime | None, zone: str = "Europe/Berlin", now: datetime =
         (datetime(2026, 3, 3, 23, tzinfo=UTC), "tomorrow 00:00"),
         (datetime(2026, 3, 5, 23, 30, tzinfo=UTC), "Fri 6 Mar 00:30"),
         (datetime(2026, 7, 1, 10, tzinfo=UTC), "Wed 1 Jul 12:00"),
-        (datetime(2025, 12, 31, 22, tzinfo=UTC), "Wed 31 Dec 2025 23:00"),
+        (datetime(2025, 12, 31, 22, tzinfo=UTC), "Wed, 31 Dec 2025 23:00"),
         (datetime(2025, 12, 31, 23, tzinfo=UTC), "Thu 1 Jan 00:00"),
     ],
 )
@@ -75,13 +68,13 @@ def test_today_is_where_the_viewer_is() -> None:
 
 
 def test_an_instant_that_no_calendar_knows_there_is_told_as_it_is() -> None:
-    assert shown(datetime(9999, 12, 31, 23, 59, tzinfo=UTC), "Asia/Tokyo") == "Fri 31 Dec 9999 23:59"
+    assert shown(datetime(9999, 12, 31, 23, 59, tzinfo=UTC), "Asia/Tokyo") == "Fri, 31 Dec 9999 23:59"
 
 
 def test_the_whole_of_an_instant_stands_in_its_tip_and_for_programs() -> None:
     told = written("{{ it | when }}", it=datetime(2026, 7, 1, 10, 5, 7, 900, tzinfo=UTC))
     assert 'datetime="2026-07-01T10:05:07+00:00"' in told
-    assert 'title="Wednesday 1 July 2026, 12:05:07 CEST"' in told
+    assert 'title="Wednesday, 1 July 2026, 12:05:07 CEST"' in told
 
 
 def test_no_instant_is_a_dash_or_what_is_said_instead() -> None:
@@ -89,13 +82,15 @@ def test_no_instant_is_a_dash_or_what_is_said_instead() -> None:
 
 
 def test_a_day_has_its_year_where_that_is_another() -> None:
-    assert day_of(date(2026, 3, 3), date(2026, 12, 31)) == "Tue 3 Mar"
-    assert day_of(date(2026, 3, 3), date(2027, 1, 1)) == day_of(date(2026, 3, 3)) == "Tue 3 Mar 2026"
+    day = date(2026, 3, 3)
+    assert written("{{ it | day(today) }}", it=day, today=date(2026, 12, 31)) == "Tue 3 Mar"
+    assert written("{{ it | day(today) }}", it=day, today=date(2027, 1, 1)) == "Tue, 3 Mar 2026"
+    assert written("{{ it | day }}", it=day) == "Tue, 3 Mar 2026"
 
 
 def test_the_day_it_is_is_written_in_full_and_a_field_s_instant_on_the_viewer_s_clock() -> None:
     late = datetime(2026, 3, 3, 23, 30, tzinfo=UTC)
-    assert written("{{ it | today_words }}", it=late) == "Wednesday, 4 March 2026"
+    assert written("{{ it | long_day }}", it=late) == "Wednesday, 4 March 2026"
     assert written("{{ it | local_input }}", it=late) == "2026-03-04T00:30"
     assert written("{{ none | local_input }}") == ""
 
@@ -104,28 +99,37 @@ def test_the_day_it_is_is_written_in_full_and_a_field_s_instant_on_the_viewer_s_
     ("part", "whole", "told"),
     [
         (0, 0, "–"),
-        (0, 7, "0 %"),
-        (1, 3, "33 %"),
-        (1, 1000, "0.1 %"),
-        (7, 7, "100 %"),
-        (1, 11, "9.1 %"),
-        (1, 10, "10 %"),
-        (3, 2, "150 %"),
+        (0, 7, "0%"),
+        (1, 3, "33%"),
+        (1, 1000, "0.1%"),
+        (7, 7, "100%"),
+        (1, 11, "9.1%"),
+        (1, 10, "10%"),
+        (3, 2, "150%"),
     ],
 )
 def test_a_share_has_a_digit_more_where_that_says_more(part: int, whole: int, told: str) -> None:
-    assert percent(part, whole) == told
+    assert written("{{ part | percent(whole) }}", part=part, whole=whole) == told
 
 
 def test_numbers_are_read_at_a_glance() -> None:
-    assert (grouped(0), grouped(1_234_567)) == ("0", "1,234,567")
-    assert (plural(1, "letter"), plural(0, "letter"), plural(2_000, "letter")) == (
-        "1 letter",
-        "0 letters",
-        "2,000 letters",
+    assert written("{{ 0 | grouped }} {{ 1234567 | grouped }}") == "0 1,234,567"
+    assert written("{% for n in [1, 0, 2000] %}{{ n | plural('letter') }}. {% endfor %}") == (
+        "1 letter. 0 letters. 2,000 letters. "
     )
-    assert (plural(1, "person", "people"), plural(2, "person", "people")) == ("1 person", "2 people")
-    assert (at_most(2_000, 2_000), at_most(2_001, 2_000), at_most(7, 2_000)) == ("2,000", "2,000+", "7")
+    assert written("{{ 1 | plural('person', 'people') }}, {{ 2 | plural('person', 'people') }}") == "1 person, 2 people"
+    assert written("{% for n in [2000, 2001, 7] %}{{ n | at_most(2000) }} {% endfor %}") == "2,000 2,000+ 7 "
+
+
+def test_numbers_and_instants_are_written_as_the_reader_s_locale_does() -> None:
+    page = "{{ 1234567 | grouped }}, {{ 1 | percent(40) }}, {{ 1600000 | size }}, {{ it | day }}"
+    day = date(2026, 3, 3)
+    assert written(page, it=day) == "1,234,567, 2.5%, 1.6 MB, Tue, 3 Mar 2026"
+    assert written(page, locale="en-US", it=day) == "1,234,567, 2.5%, 1.6 MB, Tue, Mar 3, 2026"
+    assert written(page, locale="de-DE", it=day) == "1.234.567, 2,5\N{NO-BREAK SPACE}%, 1,6 MB, Tue, 3 Mar 2026"
+    late = datetime(2026, 7, 1, 20, tzinfo=UTC)
+    assert "Wed, Jul 1 10:00 PM" in written("{{ it | when }}", locale="en-US", it=late)
+    assert "Wed 1 Jul 22:00" in written("{{ it | when }}", it=late)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +144,7 @@ def test_numbers_are_read_at_a_glance() -> None:
     ],
 )
 def test_a_delay_is_told_in_words(value: Delay, told: str) -> None:
-    assert delay(value) == told
+    assert written("{{ it | delay }}", it=value) == told
 
 
 @pytest.mark.parametrize(
@@ -157,7 +161,7 @@ def test_a_delay_is_told_in_words(value: Delay, told: str) -> None:
     ],
 )
 def test_a_length_of_time_is_told_in_its_largest_unit(seconds: float, told: str) -> None:
-    assert lasting(timedelta(seconds=seconds)) == told
+    assert written("{{ it | lasting }}", it=timedelta(seconds=seconds)) == told
 
 
 @pytest.mark.parametrize(
@@ -165,7 +169,7 @@ def test_a_length_of_time_is_told_in_its_largest_unit(seconds: float, told: str)
     [(1, "1 kB"), (1_600, "2 kB"), (999_000, "999 kB"), (1_000_000, "1.0 MB"), (9_960_000, "10.0 MB")],
 )
 def test_a_size_is_told_in_kilobytes_or_megabytes(count: int, told: str) -> None:
-    assert size(count) == told
+    assert written("{{ it | size }}", it=count) == told
 
 
 def test_somebody_is_called_by_their_name_else_by_what_is_known() -> None:

@@ -37,6 +37,7 @@ def show(account: AccountOption = None) -> None:
 def change(
     name: Annotated[str | None, typer.Option("--name", help="As letters may show it.")] = None,
     time_zone: Annotated[str | None, typer.Option("--time-zone", help="Such as Europe/Berlin.")] = None,
+    locale: Annotated[str | None, typer.Option("--locale", help="Such as en-GB: how the app writes.")] = None,
     postal_address: Annotated[str | None, typer.Option("--postal-address", help="For the foot of letters.")] = None,
     sequences: Annotated[
         bool | None, typer.Option("--sequences/--no-sequences", help="Whether letters leave and people are enrolled.")
@@ -61,6 +62,7 @@ def change(
     wanted: dict[str, Any] = {
         "name": name,
         "time_zone": time_zone,
+        "locale": locale,
         "postal_address": postal_address,
         "sequences_enabled": sequences,
         "unknown_means": unknown_means,
@@ -77,13 +79,14 @@ def change(
     def work(tx: Tx, account_id: int, by: User) -> Account:
         return change_account(tx, replace(accounts.lock_account(tx, account_id), **told), by.id)
 
-    with options_named("name", "time_zone", "postal_address", "keep_days", "monthly_allowance"):
+    with options_named("name", "time_zone", "locale", "postal_address", "keep_days", "monthly_allowance"):
         _say(transacted(account, acting, work))
 
 
 def _say(account: Account) -> None:
     say(f"Account {account.id}: {shown(account.name)}")
     say(f"Time zone: {account.time_zone}")
+    say(f"Locale: {account.locale}")
     say(f"Postal address: {shown(account.postal_address)}")
     say(f"Sequences: {'on' if account.sequences_enabled else 'off'}")
     say(f"Agents see: {account.agents_see}")

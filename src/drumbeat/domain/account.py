@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from drumbeat.domain.locale import DEFAULT_LOCALE
+
 LARGEST_ID: Final = 2**31 - 1
 """Ids are per account, and go from 1 to this on both databases."""
 
@@ -55,6 +57,7 @@ class Account:
     agents_see: AgentsSee
     created_at: datetime
     updated_at: datetime
+    locale: str = DEFAULT_LOCALE
     monthly_allowance: int | None = None  # letters
     keep_days: int | None = None  # that the content of an enrollment is kept after its end; None: for ever
 
@@ -73,6 +76,7 @@ class User:
     mailbox_id: int | None
     created_at: datetime
     updated_at: datetime
+    locale: str | None = None
 
     @property
     def is_active(self) -> bool:

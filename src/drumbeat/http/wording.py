@@ -19,6 +19,7 @@ from drumbeat.domain.inbound import InboundKind
 from drumbeat.domain.person import Person
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.domain.timeline import Lifter
+from drumbeat.http.manner import Manner
 
 
 @pass_context
@@ -26,29 +27,23 @@ def when(context: Context, instant: datetime | None, otherwise: str = "–") -> 
     """An instant on the viewer's clock: today's by the hour, others by their day; the whole of it in the tip."""
     if instant is None:
         return otherwise
-    local, now = _local(context, instant), _local(context, context["now"])
-    whole = f"{local:%A} {local.day} {local:%B %Y, %H:%M:%S} {local.tzname()}"
-    written = Markup('<time datetime="{}" title="{}">{}</time>')
-    return written.format(instant.isoformat(timespec="seconds"), whole, _short(local, now))
-
-
-def _short(local: datetime, now: datetime) -> str:
+    local, now, manner = _local(context, instant), _local(context, context["now"]), _manner(context)
     days = (local.date() - now.date()).days
-    named = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(days) or day_of(local.date(), now.date())
-    return f"{named} {local:%H:%M}"
-
-
-def day_of(day: date, today: date | None = None) -> str:
-    """A day, with its year where that is not this one."""
-    written = f"{day:%a} {day.day} {day:%b}"
-    return written if today is not None and day.year == today.year else f"{written} {day.year}"
+    named = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(days) or manner.day(local.date(), now.date())
+    written = Markup('<time datetime="{}" title="{}">{} {}</time>')
+    return written.format(instant.isoformat(timespec="seconds"), manner.whole(local), named, manner.time(local))
 
 
 @pass_context
-def today_words(context: Context, instant: datetime) -> str:
+def day(context: Context, day: date, today: date | None = None) -> str:
+    """A day, with its year where that is not this one."""
+    return _manner(context).day(day, today)
+
+
+@pass_context
+def long_day(context: Context, instant: datetime) -> str:
     """The day an instant falls on, on the viewer's clock, in full."""
-    local = _local(context, instant)
-    return f"{local:%A}, {local.day} {local:%B %Y}"
+    return _manner(context).long_day(_local(context, instant).date())
 
 
 @pass_context
@@ -65,6 +60,11 @@ def _local(context: Context, instant: datetime) -> datetime:
         return instant
 
 
+def _manner(context: Context) -> Manner:
+    manner: Manner = context["manner"]
+    return manner
+
+
 def name_of(person: Person | None, otherwise: str = "Deleted person") -> str:
     """What somebody is called in a list: their name, else their company, address or number."""
     if person is None:
@@ -72,55 +72,60 @@ def name_of(person: Person | None, otherwise: str = "Deleted person") -> str:
     return person.name or person.organization_name or person.email or f"{person.kind.title()} {person.id}"
 
 
-def grouped(count: int) -> str:
+@pass_context
+def grouped(context: Context, count: int) -> str:
     """A number with its thousands apart."""
-    return f"{count:,}"
+    return _manner(context).number(count)
 
 
-def percent(part: float, whole: float) -> str:
+@pass_context
+def percent(context: Context, part: float, whole: float) -> str:
     """A share in percent, to one digit where that says more."""
-    if not whole:
-        return "–"
-    share = 100 * part / whole
-    return f"{share:.1f} %" if 0 < share < 10 else f"{share:.0f} %"
+    return _manner(context).percent(part, whole)
 
 
-def plural(count: int, one: str, many: str = "") -> str:
+@pass_context
+def plural(context: Context, count: int, one: str, many: str = "") -> str:
     """A number and what it counts."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return _manner(context).plural(count, one, many)
 
 
-def delay(value: Delay) -> str:
+@pass_context
+def delay(context: Context, value: Delay) -> str:
     """A step's delay in words."""
     if not value.amount:
         return "at once" if value.unit is Unit.HOURS else "on the same working day"
     unit = "hour" if value.unit is Unit.HOURS else "working day"
-    return f"after {plural(value.amount, unit)}"
+    return f"after {_manner(context).plural(value.amount, unit)}"
 
 
-def lasting(span: timedelta) -> str:
+@pass_context
+def lasting(context: Context, span: timedelta) -> str:
     """A length of time in its largest unit."""
     seconds = int(span.total_seconds())
-    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds >= size:
-            return plural(seconds // size, unit)
-    return plural(seconds, "second")
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            return _manner(context).plural(seconds // length, unit)
+    return _manner(context).plural(seconds, "second")
 
 
-def size(count: int) -> str:
+@pass_context
+def size(context: Context, count: int) -> str:
     """A number of bytes."""
-    return f"{count / 1_000_000:.1f} MB" if count >= 1_000_000 else f"{max(1, round(count / 1000))} kB"
+    manner = _manner(context)
+    return f"{manner.number(count / 1e6, 1)} MB" if count >= 1e6 else f"{manner.number(max(1, round(count / 1e3)))} kB"
 
 
-def at_most(count: int, limit: int) -> str:
+@pass_context
+def at_most(context: Context, count: int, limit: int) -> str:
     """A number that was not counted beyond the limit."""
-    return f"{limit:,}+" if count > limit else f"{count:,}"
+    return _manner(context).number(min(count, limit)) + ("+" if count > limit else "")
 
 
 FILTERS: Final = {
     "when": when,
-    "day": day_of,
-    "today_words": today_words,
+    "day": day,
+    "long_day": long_day,
     "local_input": local_input,
     "grouped": grouped,
     "plural": plural,

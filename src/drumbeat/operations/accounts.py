@@ -18,6 +18,7 @@ from drumbeat.domain.calendar import zone_named
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.errors import AlreadyExists, IncorrectValue, NotFound
 from drumbeat.domain.line import check_line
+from drumbeat.domain.locale import locale_named, tag_of
 from drumbeat.domain.person import address_key, normalize_email
 from drumbeat.operations.healing import release
 from drumbeat.store import accounts, credentials, events, mailboxes, sessions
@@ -127,6 +128,7 @@ def change_account(tx: Tx, account: Account, actor_id: int | None = None) -> Acc
     if account == before:
         return before
     zone_named(account.time_zone)
+    account = replace(account, locale=tag_of(locale_named(account.locale)))
     if account.keep_days is not None and not 1 <= account.keep_days <= LONGEST_KEPT:
         detail = f"Write a number of days from 1 to {LONGEST_KEPT:,}, or none to keep content for ever."
         raise IncorrectValue(detail, field="keep_days")
@@ -146,7 +148,7 @@ def change_account(tx: Tx, account: Account, actor_id: int | None = None) -> Acc
 
 
 def change_user(tx: Tx, account_id: int, user_id: int, changes: Mapping[str, Any], actor_id: int | None = None) -> User:
-    """Change a user: name, role, status, time_zone and mailbox_id, the rest stays; what waited for that goes on.
+    """Change a user: name, role, status, time_zone, locale and mailbox_id; the rest stays, what waited goes on.
 
     IncorrectValue names the field; the account's last active admin stays one.
     """
@@ -170,6 +172,8 @@ def change_user(tx: Tx, account_id: int, user_id: int, changes: Mapping[str, Any
 def _checked_user(tx: Tx, before: User, after: User) -> User:
     if after.time_zone is not None and after.time_zone != before.time_zone:
         zone_named(after.time_zone)
+    if after.locale is not None:
+        after = replace(after, locale=tag_of(locale_named(after.locale)))
     known = {before.mailbox_id, None, *(mailbox.id for mailbox in mailboxes.list_all(tx, before.account_id))}
     if after.mailbox_id not in known:
         raise IncorrectValue(f"There is no mailbox {after.mailbox_id}.", field="mailbox_id")

@@ -89,6 +89,7 @@ def save_account(tx: Tx, account: Account) -> None:
         account_id=account.id,
         name=account.name,
         time_zone=account.time_zone,
+        locale=account.locale,
         postal_address=account.postal_address,
         sequences_enabled=account.sequences_enabled,
         unknown_means=account.unknown_means.value,
@@ -104,6 +105,7 @@ def _account(row: Record) -> Account:
         id=row.id,
         name=row.name,
         time_zone=row.time_zone,
+        locale=row.locale,
         postal_address=row.postal_address,
         sequences_enabled=bool(row.sequences_enabled),
         unknown_means=UnknownMeans(row.unknown_means),
@@ -117,7 +119,7 @@ def _account(row: Record) -> Account:
 
 _ACCOUNT = (
     "id, name, time_zone, postal_address, sequences_enabled, unknown_means, agents_see, created_at, updated_at, "
-    "monthly_allowance, keep_days"
+    "monthly_allowance, keep_days, locale"
 )
 _ADD_ACCOUNT = Statement(f"""
     INSERT INTO accounts (id, name, time_zone, postal_address, created_at, updated_at)
@@ -129,7 +131,7 @@ _GET_ACCOUNT = Statement(f"SELECT {_ACCOUNT} FROM accounts WHERE id = :account_i
 _LOCK_ACCOUNT = Statement("SELECT id FROM accounts WHERE id = :account_id {lock}")
 _LIST_ACCOUNTS = Statement(f"SELECT {_ACCOUNT} FROM accounts ORDER BY id")
 _SAVE_ACCOUNT = Statement("""
-    UPDATE accounts SET name = :name, time_zone = :time_zone, postal_address = :postal_address,
+    UPDATE accounts SET name = :name, time_zone = :time_zone, locale = :locale, postal_address = :postal_address,
         sequences_enabled = :sequences_enabled, unknown_means = :unknown_means,
         agents_see = :agents_see, monthly_allowance = :monthly_allowance,
         keep_days = :keep_days, updated_at = :now
@@ -189,7 +191,7 @@ def list_users(snapshot: Snapshot, account_id: int) -> list[User]:
 
 
 def save_user(tx: Tx, user: User) -> None:
-    """Store a user's name, role, status, zone and mailbox."""
+    """Store a user's name, role, status, zone, locale and mailbox."""
     tx.run(
         _SAVE_USER,
         account_id=user.account_id,
@@ -198,6 +200,7 @@ def save_user(tx: Tx, user: User) -> None:
         role=user.role.value,
         status=user.status.value,
         time_zone=user.time_zone,
+        locale=user.locale,
         mailbox_id=user.mailbox_id,
         now=to_stamp(tx.now),
     )
@@ -217,13 +220,14 @@ def _user(row: Record) -> User:
         role=Role(row.role),
         status=UserStatus(row.status),
         time_zone=row.time_zone,
+        locale=row.locale,
         mailbox_id=row.mailbox_id,
         created_at=from_stamp(row.created_at),
         updated_at=from_stamp(row.updated_at),
     )
 
 
-_USER = "account_id, id, name, email, role, status, time_zone, mailbox_id, created_at, updated_at"
+_USER = "account_id, id, name, email, role, status, time_zone, mailbox_id, created_at, updated_at, locale"
 _ADD_USER = Statement("""
     INSERT INTO users (account_id, id, login_id, name, email, role, time_zone, created_at, updated_at)
     VALUES (:account_id, :id, :login_id, :name, :email, :role, :time_zone, :now, :now)
@@ -237,7 +241,7 @@ _SET_MAILBOX = Statement("""
 """)
 _SAVE_USER = Statement("""
     UPDATE users SET name = :name, role = :role, status = :status, time_zone = :time_zone,
-        mailbox_id = :mailbox_id, updated_at = :now
+        locale = :locale, mailbox_id = :mailbox_id, updated_at = :now
     WHERE account_id = :account_id AND id = :user_id
 """)
 

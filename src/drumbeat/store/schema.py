@@ -110,6 +110,7 @@ accounts = Table(
     Column("agents_see", Text, nullable=False, server_default="all"),
     Column("monthly_allowance", Integer),  # letters; null: any number
     Column("keep_days", Integer),  # that content is kept after an enrollment's end; null: for ever
+    Column("locale", Text, nullable=False, server_default="en-GB"),
     one_of("unknown_means", "ask", "sent"),
 )
 
@@ -144,6 +145,7 @@ users = tenant_table(
     Column("mailbox_id", Integer),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("locale", Text),
     ForeignKeyConstraint(["login_id"], ["logins.id"]),
     UniqueConstraint("account_id", "login_id"),
     one_of("role", "admin", "agent"),

@@ -11,6 +11,7 @@ import pytest
 from drumbeat.domain.calendar import Holidays, Unit, parse_windows
 from drumbeat.domain.sequence import SequenceStatus, Step
 from drumbeat.domain.template import TemplateText
+from drumbeat.http.manner import manner_of
 from drumbeat.http.web.month import months_of
 from drumbeat.operations.drafting import published_steps
 from drumbeat.operations.templates import Draft, change_template, delete_template
@@ -270,10 +271,11 @@ def test_a_step_s_letter_is_shown_as_somebody_gets_it(works: Works, seller: Brow
 
 
 BERLIN = "Europe/Berlin"
+PLAIN = manner_of("en-GB")
 
 
 def test_a_month_has_its_weeks_from_monday_and_marks_on_its_own_days_alone() -> None:
-    (march,) = months_of([datetime(2026, 3, 31, 9, tzinfo=UTC)], [True], BERLIN, Holidays())
+    (march,) = months_of([datetime(2026, 3, 31, 9, tzinfo=UTC)], [True], BERLIN, Holidays(), PLAIN)
     assert (march.name, len(march.weeks), march.weeks[0][0].date) == ("March 2026", 6, date(2026, 2, 23))
     (last,) = [day for week in march.weeks for day in week if day.marks]
     assert (last.date, [(mark.number, mark.time) for mark in last.marks]) == (date(2026, 3, 31), [(1, "11:00")])
@@ -282,25 +284,32 @@ def test_a_month_has_its_weeks_from_monday_and_marks_on_its_own_days_alone() -> 
 
 def test_an_instant_stands_on_the_day_it_is_there_and_holidays_are_off() -> None:
     late = datetime(2026, 3, 31, 23, tzinfo=UTC)
-    (april,) = months_of([late, late], [True, False], BERLIN, Holidays(days=frozenset({date(2026, 4, 1)})))
+    (april,) = months_of([late, late], [True, False], BERLIN, Holidays(days=frozenset({date(2026, 4, 1)})), PLAIN)
     first = april.weeks[0][2]
     assert (april.name, first.is_off, [mark.is_letter for mark in first.marks]) == ("April 2026", True, [True, False])
     assert not april.weeks[0][1].is_inside
 
 
+def test_a_week_begins_and_hours_are_counted_as_the_reader_s_country_does() -> None:
+    american = manner_of("en-US")
+    (march,) = months_of([datetime(2026, 3, 31, 12, tzinfo=UTC)], [True], BERLIN, Holidays(), american)
+    assert (march.weekdays[0], march.weeks[0][0].date) == ("Sun", date(2026, 3, 1))
+    assert [mark.time for week in march.weeks for day in week for mark in day.marks] == ["2:00 PM"]
+
+
 def test_a_day_of_the_month_beside_it_has_its_marks_there_alone() -> None:
     instants = [datetime(2026, 3, 31, 9, tzinfo=UTC), datetime(2026, 4, 1, 9, tzinfo=UTC)]
-    march, april = months_of(instants, [True, True], "UTC", Holidays())
+    march, april = months_of(instants, [True, True], "UTC", Holidays(), PLAIN)
     marked = [[day.date for week in month.weeks for day in week if day.marks] for month in (march, april)]
     assert marked == [[date(2026, 3, 31)], [date(2026, 4, 1)]]
 
 
 def test_the_first_four_months_in_which_something_happens_are_shown() -> None:
     instants = [datetime(2026, month, 5, tzinfo=UTC) for month in (1, 2, 4, 6, 8)]
-    assert [month.name for month in months_of(instants, [True] * 5, "UTC", Holidays())] == [
+    assert [month.name for month in months_of(instants, [True] * 5, "UTC", Holidays(), PLAIN)] == [
         "January 2026",
         "February 2026",
         "April 2026",
         "June 2026",
     ]
-    assert months_of([], [], "UTC", Holidays()) == []
+    assert months_of([], [], "UTC", Holidays(), PLAIN) == []

@@ -41,7 +41,7 @@ def test_the_list_has_its_numbers_once_the_worker_has_counted(
     works.hear(first.id)
     works.work()
     shown = words(see(seller, "/sequences"))
-    assert "Two letters Active 2 2 1 1 3 1 100 %" in shown
+    assert "Two letters Active 2 2 1 1 3 1 100%" in shown
     assert "A call and a letter Active 2 0 0 0 0 0 –" in shown
 
 
@@ -155,7 +155,7 @@ def test_settings_are_shown_as_they_are_and_kept_as_they_are_sent(works: Works, 
     rhythm = words(kept, "rhythm")
     assert "Letters leave Mon-Fri 09:00-17:00, Sat 10:00-12:00, on the recipient's clock" in rhythm
     assert "Time zone America/New_York Holidays Ours Unsubscribe footer no" in rhythm
-    assert "A/B test 30 % run A call and a letter" in rhythm
+    assert "A/B test 30% run A call and a letter" in rhythm
     found = works.sequence_of(id)
     assert format_windows(found.windows) == ("Mon-Fri 09:00-17:00", "Sat 10:00-12:00")
     assert (found.window_zone, found.default_actor_id) == (WindowZone.RECIPIENT, cast.us.owner.id)

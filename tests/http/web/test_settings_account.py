@@ -16,6 +16,7 @@ ACCOUNT = "/settings/account"
 OTHER: dict[str, Any] = {
     "name": "Northwind <b>Lamps",
     "time_zone": "Europe/Rome",
+    "locale": "it-IT",
     "postal_address": "1 Pier\r\nSpringfield",
     "sequences_enabled": [],
     "unknown_means": "sent",
@@ -45,6 +46,7 @@ def test_an_admin_sees_the_account_as_it_stands_and_changes_all_of_it(owner: Bro
         account,
         name="Northwind <b>Lamps",
         time_zone="Europe/Rome",
+        locale="it-IT",
         postal_address="1 Pier\nSpringfield",
         sequences_enabled=False,
         unknown_means=UnknownMeans.SENT,
@@ -63,6 +65,8 @@ def test_what_cannot_be_is_told_beside_its_field_and_nothing_changes(owner: Brow
     for name, wrong in (
         ("name", ""),
         ("time_zone", "Moon/Base"),
+        ("locale", "tlh"),
+        ("locale", ""),
         ("postal_address", "\n".join("abcdefghijk")),
         ("unknown_means", "perhaps"),
         ("agents_see", ""),
@@ -74,7 +78,7 @@ def test_what_cannot_be_is_told_beside_its_field_and_nothing_changes(owner: Brow
         again = page.press("Keep the changes", **OTHER | {name: wrong})
         assert (again.status, set(again.complaints)) == (422, {name}), wrong
         kept = OTHER | {"postal_address": "1 Pier\nSpringfield", name: wrong}
-        texts = ("name", "time_zone", "postal_address", "monthly_allowance", "keep_days")
+        texts = ("name", "time_zone", "locale", "postal_address", "monthly_allowance", "keep_days")
         assert {each: again.fields[each] for each in texts} == {each: kept[each] for each in texts}
         assert "sequences_enabled" not in again.fields, "the box is shown as it was sent: not ticked"
     assert stored(world, cast) == before
@@ -82,9 +86,20 @@ def test_what_cannot_be_is_told_beside_its_field_and_nothing_changes(owner: Brow
 
 def test_sellers_read_what_holds_and_change_none_of_it(seller: Browser, world: World, cast: Cast) -> None:
     before, page = stored(world, cast), see(seller, ACCOUNT)
-    assert "Postal address 1 Harbour Street, Springfield Sequences On" in page.words
+    assert "Locale en-GB Postal address 1 Harbour Street, Springfield Sequences On" in page.words
     assert "Letters a month at most Any number What letters said is kept For ever" in page.words
     assert "An admin can change it." in page.words
     assert page.buttons == set()
     assert post(seller, ACCOUNT, **OTHER).status_code == 403
     assert stored(world, cast) == before
+
+
+def test_the_app_is_written_as_the_account_s_locale_unless_a_user_has_another(owner: Browser, seller: Browser) -> None:
+    see(owner, ACCOUNT).press("Keep the changes", monthly_allowance="12000", locale="de-de")
+    assert "0 letters of 12.000 sent; 12.000 may still leave." in see(seller, ACCOUNT).words
+    see(seller, "/settings/profile").press("Keep the changes", locale="en-US")
+    assert "0 letters of 12,000 sent; 12,000 may still leave." in see(seller, ACCOUNT).words
+    assert "12.000" in see(owner, ACCOUNT).words
+    made = see(seller, "/sequences/new").press("Go on to its steps", name="Frühling")
+    settings = see(seller, f"{made.path.removesuffix('/steps')}/settings")
+    assert settings.fields["locale"] == "de-DE", "its letters' way out is in the account's language"

@@ -31,6 +31,7 @@ class ChangingAccount(msgspec.Struct, rename="camel", forbid_unknown_fields=True
 
     name: Name | UnsetType = UNSET
     time_zone: Name | UnsetType = UNSET
+    locale: Name | UnsetType = UNSET
     postal_address: LongText | UnsetType | None = UNSET
     sequences_enabled: bool | UnsetType = UNSET
     unknown_means: UnknownMeans | UnsetType = UNSET
@@ -49,6 +50,7 @@ class ShownAccount(msgspec.Struct, rename="camel", frozen=True):
     id: int
     name: str
     time_zone: str
+    locale: str
     postal_address: str | None
     sequences_enabled: bool
     unknown_means: UnknownMeans
@@ -65,6 +67,7 @@ _EXAMPLE = {
         "id": 1,
         "name": "Tea House",
         "timeZone": "Europe/London",
+        "locale": "en-GB",
         "postalAddress": "1 Tea Lane\nLondon",
         "sequencesEnabled": True,
         "unknownMeans": "ask",
@@ -122,6 +125,7 @@ def _shown(snapshot: Snapshot, account: Account) -> ShownAccount:
         id=account.id,
         name=account.name,
         time_zone=account.time_zone,
+        locale=account.locale,
         postal_address=account.postal_address,
         sequences_enabled=account.sequences_enabled,
         unknown_means=account.unknown_means,

@@ -30,17 +30,18 @@ class Inviting(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_
 
 
 class ChangingUser(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """What is left out stays; null takes a time zone or a mailbox away."""
+    """What is left out stays; null takes a time zone, a locale or a mailbox away."""
 
     name: Name | UnsetType = UNSET
     role: Role | UnsetType = UNSET
     status: UserStatus | UnsetType = UNSET
     time_zone: Name | UnsetType | None = UNSET
+    locale: Name | UnsetType | None = UNSET
     mailbox_id: Id | UnsetType | None = UNSET
 
 
 class ShownUser(msgspec.Struct, rename="camel", frozen=True):
-    """A user; without a time zone the account's holds, without a mailbox their letters block."""
+    """A user; without a time zone or a locale the account's holds, without a mailbox their letters block."""
 
     id: int
     name: str
@@ -48,6 +49,7 @@ class ShownUser(msgspec.Struct, rename="camel", frozen=True):
     role: Role
     status: UserStatus
     time_zone: str | None
+    locale: str | None
     mailbox_id: int | None
     created_at: str | None
     updated_at: str | None
@@ -60,6 +62,7 @@ _USER = {
     "role": "agent",
     "status": "active",
     "timeZone": None,
+    "locale": None,
     "mailboxId": 1,
     "createdAt": "2026-03-02T09:30:00Z",
     "updatedAt": "2026-03-03T10:00:00Z",
@@ -179,6 +182,7 @@ def _shown(user: User) -> ShownUser:
         role=user.role,
         status=user.status,
         time_zone=user.time_zone,
+        locale=user.locale,
         mailbox_id=user.mailbox_id,
         created_at=stamp(user.created_at),
         updated_at=stamp(user.updated_at),

@@ -14,6 +14,7 @@ from litestar.params import FromPath
 from drumbeat.domain.access import Scope
 from drumbeat.domain.account import Account, Role, User, UserStatus
 from drumbeat.http.auth import admit
+from drumbeat.http.manner import manner_of
 from drumbeat.http.openapi import FLAG, IDS, Parameter, choice, described
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, readable
 from drumbeat.http.reading import number_list, read_id, read_parameters, text, truth, word
@@ -164,7 +165,7 @@ def show_account(request: AnyRequest) -> Response[bytes]:
         id=account.id,
         name=account.name,
         currency=None,
-        time_format="24H",
+        time_format="24H" if manner_of(account.locale).has_24_hours else "12H",
         timezone=utc_offset(account.time_zone, snapshot.now),
         phone=None,
         subdomain=None,

@@ -182,7 +182,7 @@ def _plan(visit: Visit, sequence: Sequence, steps: list[DraftStep], start: str) 
         steps, instants = [], ()
     letters = [step.action_type is ActionType.AUTOMATED_EMAIL for step in steps]
     return {
-        "months": months_of(instants, letters, zone, sequence.holidays),
+        "months": months_of(instants, letters, zone, sequence.holidays, visit.manner),
         "planned": list(zip(steps, instants, strict=True)),
         "plan_zone": zone,
         "names": {each.id: each.name for each in templates.list_all(visit.snapshot, visit.account_id)},

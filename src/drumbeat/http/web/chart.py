@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+
+from drumbeat.http.manner import Manner
 
 _WIDTH, _HEIGHT = 720, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 10, 24
@@ -32,7 +35,7 @@ class Chart:
     labels: Sequence[tuple[float, str]]
 
 
-def chart_of(names: Sequence[str], days: Sequence[str], series: Mapping[str, Sequence[int]]) -> Chart:
+def chart_of(names: Sequence[str], days: Sequence[date], series: Mapping[str, Sequence[int]], manner: Manner) -> Chart:
     """The chart of several measures over the same days."""
     top = _rounded(max((max(values, default=0) for values in series.values()), default=0))
     across, down = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
@@ -51,8 +54,8 @@ def chart_of(names: Sequence[str], days: Sequence[str], series: Mapping[str, Seq
         left=_LEFT,
         right=_WIDTH - _RIGHT,
         lines=lines,
-        heights=[(y(top * n / _GRID), f"{top * n // _GRID:,}") for n in range(_GRID + 1)],
-        labels=[(x(index), label) for index, label in enumerate(days) if index % every == 0],
+        heights=[(y(top * n / _GRID), manner.number(top * n // _GRID)) for n in range(_GRID + 1)],
+        labels=[(x(index), manner.short_day(day)) for index, day in enumerate(days) if index % every == 0],
     )
 
 

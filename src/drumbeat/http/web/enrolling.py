@@ -13,6 +13,7 @@ from drumbeat.domain.access import sees
 from drumbeat.domain.errors import Invalid, InvalidMany, Refused
 from drumbeat.domain.person import Person
 from drumbeat.domain.sequence import Sequence
+from drumbeat.http.manner import Manner
 from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.web.finding import Filter, read_number, walk_people
 from drumbeat.http.web.frame import Sent, Visit, opened, posted, visiting
@@ -75,7 +76,7 @@ def rehearse_or_enroll(request: AnyRequest, body: RawBody) -> Response[bytes]:
     try:
         if sent.form.is_on("go"):
             done = enroll_many(world.database, world.hash_key, whom)
-            return sent.to(f"/sequences/{sequence_id}", _said(done))
+            return sent.to(f"/sequences/{sequence_id}", _said(done, sent.manner))
         tally = rehearse_many(world.database, world.hash_key, whom)
     except Refused as error:
         return sent.to(f"/enroll?{sought.query}", f"{error.message} {error.detail}", wrong=True)
@@ -111,9 +112,9 @@ def _named(person: Person | None, seen_by: int | None) -> str:
     return name_of(person) if person is not None and sees(seen_by, person.owner_id) else ""
 
 
-def _said(done: Tally) -> str:
+def _said(done: Tally, manner: Manner) -> str:
     left = done.total - done.queued
-    return f"{done.queued:,} enrolled" + (f", {left:,} left out." if left else ".")
+    return f"{manner.number(done.queued)} enrolled" + (f", {manner.number(left)} left out." if left else ".")
 
 
 @post("/people/{kind:str}/{id:str}/enroll", status_code=303, sync_to_thread=True, opt=opened())

@@ -16,6 +16,7 @@ from litestar import Response
 from drumbeat.domain.account import LARGEST_ID, Account, Role, User
 from drumbeat.domain.errors import IncorrectValue, NotSignedIn, Refused
 from drumbeat.http.app_api.admission import Member, admit_member, admit_writing, cookie_name, forget_cookie, is_secure
+from drumbeat.http.manner import Manner, manner_of
 from drumbeat.http.openapi import PAGE
 from drumbeat.http.pages import SCRIPT_POLICY
 from drumbeat.http.parts import AnyRequest, parts_of
@@ -76,6 +77,11 @@ class Visit:
         return self.user.time_zone or self.account.time_zone
 
     @property
+    def manner(self) -> Manner:
+        """How days, times and numbers are written: as in the user's locale, else the account's."""
+        return manner_of(self.user.locale or self.account.locale)
+
+    @property
     def query(self) -> Mapping[str, str]:
         """The query's parameters, the last of each; a page takes no offence at others."""
         return {name: value.replace("\0", "") for name, value in self.request.query_params.items()}
@@ -98,6 +104,7 @@ class Visit:
             account=self.account,
             csrf=self.member.csrf,
             zone=self.zone,
+            manner=self.manner,
             now=self.snapshot.now,
             path=self.request.scope["path"],
             said=said,
@@ -113,6 +120,7 @@ class Visit:
             name,
             csrf=self.member.csrf,
             zone=self.zone,
+            manner=self.manner,
             now=self.snapshot.now,
             is_admin=self.user.role is Role.ADMIN,
             **values,
@@ -154,6 +162,12 @@ class Sent:
     def world(self) -> World:
         """The parts to do it with."""
         return parts_of(self.request).world
+
+    @property
+    def manner(self) -> Manner:
+        """How numbers are written in what the sender is told."""
+        with self.again() as visit:
+            return visit.manner
 
     def transact(self, work: Callable[[Tx], T]) -> T:
         """Do it in one transaction."""

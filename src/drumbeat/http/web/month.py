@@ -9,6 +9,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from drumbeat.domain.calendar import Holidays
+from drumbeat.http.manner import Manner
 
 _MOST_MONTHS = 4
 
@@ -34,23 +35,27 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """A month's name and weeks."""
+    """A month's name, the names of a week's days, and its weeks."""
 
     name: str
+    weekdays: list[str]
     weeks: list[list[Day]]
 
 
-def months_of(instants: Sequence[datetime], are_letters: Sequence[bool], zone: str, holidays: Holidays) -> list[Month]:
+def months_of(
+    instants: Sequence[datetime], are_letters: Sequence[bool], zone: str, holidays: Holidays, manner: Manner
+) -> list[Month]:
     """The months in which steps run, four at most."""
     marks: dict[date, list[Mark]] = {}
     for number, (instant, is_letter) in enumerate(zip(instants, are_letters, strict=True), 1):
         local = instant.astimezone(ZoneInfo(zone))
-        marks.setdefault(local.date(), []).append(Mark(number, f"{local:%H:%M}", is_letter))
+        marks.setdefault(local.date(), []).append(Mark(number, manner.time(local), is_letter))
     named = list(dict.fromkeys((day.year, day.month) for day in sorted(marks)))[:_MOST_MONTHS]
-    return [_month(year, month, marks, holidays) for year, month in named]
+    return [_month(year, month, marks, holidays, manner) for year, month in named]
 
 
-def _month(year: int, month: int, marks: dict[date, list[Mark]], holidays: Holidays) -> Month:
+def _month(year: int, month: int, marks: dict[date, list[Mark]], holidays: Holidays, manner: Manner) -> Month:
+    days = manner.weekdays
     weeks = [
         [
             Day(
@@ -61,6 +66,6 @@ def _month(year: int, month: int, marks: dict[date, list[Mark]], holidays: Holid
             )
             for day in week
         ]
-        for week in Calendar().monthdatescalendar(year, month)
+        for week in Calendar(next(iter(days))).monthdatescalendar(year, month)
     ]
-    return Month(f"{date(year, month, 1):%B %Y}", weeks)
+    return Month(manner.month(date(year, month, 1)), list(days.values()), weeks)

@@ -8,11 +8,11 @@ from litestar import Response
 from litestar.params import FromPath
 
 from drumbeat.domain.sequence import Sequence, SequenceStatus, Step
+from drumbeat.http.manner import Manner
 from drumbeat.http.parts import AnyRequest, readable
 from drumbeat.http.reading import read_id
 from drumbeat.http.web.chart import Chart, chart_of
 from drumbeat.http.web.frame import Visit, opened, visiting
-from drumbeat.http.wording import day_of
 from drumbeat.operations.drafting import published_steps
 from drumbeat.operations.reports import PERIODS, Measure, Report, experiment, report
 from drumbeat.operations.sequence_counts import Tallied, tally_of, tally_sequences
@@ -39,8 +39,8 @@ def show_reports(request: AnyRequest) -> Response[bytes]:
             "reports.html",
             lines=[(each, tallies.get(each.id, Tallied())) for each in found],
             report=made,
-            chart=_chart(made),
-            days=_days(made),
+            chart=_chart(made, visit.manner),
+            days=_days(made, visit.manner),
             period=days,
             periods=PERIODS,
             measures=list(Measure),
@@ -53,11 +53,10 @@ def _period(visit: Visit) -> int:
     return days if days in PERIODS else _USUAL
 
 
-def _chart(made: Report) -> Chart:
+def _chart(made: Report, manner: Manner) -> Chart:
     found = _spans(made)
     series = {measure.value: [counts[measure] for _, counts in found] for measure in Measure}
-    labels = [f"{first.day} {first:%b}" for first, _ in found]
-    return chart_of([each.value for each in Measure], labels, series)
+    return chart_of([each.value for each in Measure], [first for first, _ in found], series, manner)
 
 
 def _spans(made: Report) -> list[tuple[date, dict[Measure, int]]]:
@@ -70,11 +69,11 @@ def _spans(made: Report) -> list[tuple[date, dict[Measure, int]]]:
     return found
 
 
-def _days(made: Report) -> list[tuple[str, dict[Measure, int]]]:
+def _days(made: Report, manner: Manner) -> list[tuple[str, dict[Measure, int]]]:
     """The days or weeks in which something happened, the latest first."""
     is_week = made.last_day - made.first_day > _MOST_DAYS
     return [
-        (f"{'Week from ' if is_week else ''}{day_of(first)}", counts)
+        (f"{'Week from ' if is_week else ''}{manner.day(first)}", counts)
         for first, counts in reversed(_spans(made))
         if any(counts.values())
     ]
@@ -91,8 +90,8 @@ def show_report(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
             "report.html",
             sequence=found,
             report=made,
-            chart=_chart(made),
-            days=_days(made),
+            chart=_chart(made, visit.manner),
+            days=_days(made, visit.manner),
             period=days,
             periods=PERIODS,
             measures=list(Measure),

@@ -65,7 +65,12 @@ def make_sequence(request: AnyRequest, body: RawBody) -> Response[bytes]:
     """Makes a draft, and leads to its steps."""
     sent = posted(request, body)
     try:
-        made = sent.transact(lambda tx: create(tx, sent.account_id, sent.by, SequenceSettings(sent.form.text("name"))))
+
+        def work(tx: Tx) -> Sequence:
+            way_out = Unsubscribing(locale=accounts.get_account(tx, sent.account_id).locale)
+            return create(tx, sent.account_id, sent.by, SequenceSettings(sent.form.text("name"), unsubscribing=way_out))
+
+        made = sent.transact(work)
     except (Invalid, InvalidMany) as error:
         with sent.again() as visit:
             return visit.page("sequence_new.html", 422, form=sent.form.complain(error))

@@ -10,6 +10,7 @@ from litestar.params import RawBody
 
 from drumbeat.domain.account import LONGEST_KEPT, Account, AgentsSee, Role, UnknownMeans
 from drumbeat.domain.errors import Invalid, InvalidMany
+from drumbeat.domain.locale import offered_locales
 from drumbeat.http.parts import AnyRequest, readable
 from drumbeat.http.web.forms import Form
 from drumbeat.http.web.frame import Visit, opened, posted, visiting
@@ -41,6 +42,7 @@ def _filled(account: Account) -> Form:
     return Form.of(
         name=account.name,
         time_zone=account.time_zone,
+        locale=account.locale,
         postal_address=account.postal_address,
         sequences_enabled=account.sequences_enabled,
         unknown_means=account.unknown_means.value,
@@ -60,6 +62,7 @@ def _page(visit: Visit, form: Form, status: int = 200) -> Response[bytes]:
         seen_words=_SEEN,
         longest_kept=LONGEST_KEPT,
         zones=offered_zones(),
+        locales=offered_locales(),
     )
 
 
@@ -85,6 +88,7 @@ def _changes(form: Form) -> dict[str, Any]:
     return {
         "name": form.text("name"),
         "time_zone": form.text("time_zone"),
+        "locale": form.text("locale"),
         "postal_address": form.optional("postal_address"),
         "sequences_enabled": form.is_on("sequences_enabled"),
         "unknown_means": form.chosen("unknown_means", UnknownMeans),

@@ -12,7 +12,6 @@ from drumbeat.http.reading import read_id
 from drumbeat.http.web.forms import Form
 from drumbeat.http.web.frame import Sent, Undo, opened, posted
 from drumbeat.http.web.settings.mailbox_page import PAGE, page_again, password_in
-from drumbeat.http.wording import plural
 from drumbeat.mail.session import Security
 from drumbeat.operations.holds import lift_hold
 from drumbeat.operations.inboxes import InboxSettings, listen, stop_listening
@@ -120,7 +119,7 @@ def lift(request: AnyRequest, id: FromPath[str], body: RawBody) -> Response[byte
         released = sent.transact(lambda tx: lift_hold(tx, sent.account_id, number))
     except Refused as error:
         return sent.to(page, error.detail or error.message, wrong=True)
-    told = f" {plural(released, 'enrollment')} {'goes' if released == 1 else 'go'} on." if released else ""
+    told = f" {sent.manner.plural(released, 'enrollment')} {'goes' if released == 1 else 'go'} on." if released else ""
     return sent.to(page, f"The hold is lifted: the mailbox is tried again at once.{told}")
 
 

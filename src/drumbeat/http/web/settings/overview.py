@@ -8,7 +8,6 @@ from litestar import Response
 
 from drumbeat.http.parts import AnyRequest, readable
 from drumbeat.http.web.frame import Visit, opened, visiting
-from drumbeat.http.wording import plural
 from drumbeat.store import accounts, inboxes, mailboxes
 
 
@@ -70,7 +69,7 @@ def _note_on_mailboxes(visit: Visit) -> str:
 
 def _note_on_users(visit: Visit) -> str:
     inactive = sum(not user.is_active for user in accounts.list_users(visit.snapshot, visit.account_id))
-    return plural(inactive, "inactive user") if inactive else ""
+    return visit.manner.plural(inactive, "inactive user") if inactive else ""
 
 
 handlers = [show_settings]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from litestar import Response, post
 from litestar.params import RawBody
 
-from drumbeat.domain.account import Role
 from drumbeat.domain.errors import IncorrectValue, Invalid, InvalidMany, Refused, TooManyAttempts
+from drumbeat.domain.locale import offered_locales
 from drumbeat.http.app_api.passwords import change_own
 from drumbeat.http.app_api.session import change_account, keep
 from drumbeat.http.parts import AnyRequest, readable
@@ -34,24 +34,31 @@ def _page(visit: Visit, form: Form, status: int = 200) -> Response[bytes]:
         form=form,
         others=[each for each in others if each.id != visit.account_id],
         zones=offered_zones(),
+        locales=offered_locales(),
         shortest=SHORTEST_PASSWORD,
     )
 
 
 def _blank(visit: Visit) -> Form:
-    return Form.of(name=visit.user.name, time_zone=visit.user.time_zone, current_password=None, password=None)
+    me = visit.user
+    return Form.of(name=me.name, time_zone=me.time_zone, locale=me.locale, current_password=None, password=None)
 
 
-@post(_PAGE, status_code=303, sync_to_thread=True, opt=opened(Role.ADMIN))
+@post(_PAGE, status_code=303, sync_to_thread=True, opt=opened())
 def change_profile(request: AnyRequest, body: RawBody) -> Response[bytes]:
-    """Changes one's name and clock, as admins may of every user."""
-    sent = posted(request, body, Role.ADMIN)
-    changes = {"name": sent.form.text("name"), "time_zone": sent.form.optional("time_zone")}
+    """Changes one's name, clock and locale."""
+    sent = posted(request, body)
+    form = sent.form
+    changes = {
+        "name": form.text("name"),
+        "time_zone": form.optional("time_zone"),
+        "locale": form.optional("locale"),
+    }
     try:
         sent.transact(lambda tx: change_user(tx, sent.account_id, sent.by, changes, sent.by))
     except (Invalid, InvalidMany) as error:
         return _again(sent, error, 422)
-    return sent.to(_PAGE, "Your name and time zone are kept.")
+    return sent.to(_PAGE, "What you changed is kept.")
 
 
 def _again(sent: Sent, error: Refused, status: int) -> Response[bytes]:

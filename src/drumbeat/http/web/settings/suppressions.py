@@ -11,11 +11,11 @@ from litestar.params import RawBody
 from drumbeat.domain.account import Role
 from drumbeat.domain.errors import AdminsOnly, IncorrectValue, Invalid, MissingField, Refused
 from drumbeat.domain.unsubscribe import Suppression
+from drumbeat.http.manner import Manner
 from drumbeat.http.parts import AnyRequest, readable
 from drumbeat.http.reading import shortened
 from drumbeat.http.web.forms import Form
 from drumbeat.http.web.frame import Sent, Undo, Visit, opened, own_path, posted, visiting
-from drumbeat.http.wording import plural
 from drumbeat.operations.suppressions import MOST_AT_ONCE, Suppressing, lift_suppression, suppress_many
 from drumbeat.store import unsubscribes
 from drumbeat.store.unsubscribes import Suppressed
@@ -74,7 +74,7 @@ def suppress_addresses(request: AnyRequest, body: RawBody) -> Response[bytes]:
     except Invalid as error:
         with sent.again() as visit:
             return _page(visit, sent.form.complain(error), 422)
-    return sent.to(_PAGE, _words(told))
+    return sent.to(_PAGE, _words(told, sent.manner))
 
 
 def _suppressed(sent: Sent) -> Suppressing:
@@ -98,7 +98,8 @@ def _invalid_words(told: Suppressing) -> str:
     return f"No e-mail {'address' if len(told.invalid) == 1 else 'addresses'}: {named}{more}."
 
 
-def _words(told: Suppressing) -> str:
+def _words(told: Suppressing, manner: Manner) -> str:
+    plural = manner.plural
     words = [f"Nothing is sent to {plural(told.added, 'address', 'addresses')} any more."] if told.added else []
     if told.already:
         words.append(f"{plural(told.already, 'address was', 'addresses were')} suppressed before.")

@@ -10,6 +10,7 @@ from litestar.params import FromPath, RawBody
 
 from drumbeat.domain.account import Role, User, UserStatus
 from drumbeat.domain.errors import Invalid, InvalidMany, Refused
+from drumbeat.domain.locale import offered_locales
 from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import read_id
 from drumbeat.http.web.forms import Form
@@ -76,7 +77,13 @@ def show_user(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
     """What a user is called, may do, and sends with."""
     with visiting(request, Role.ADMIN) as visit:
         user = accounts.get_user(visit.snapshot, visit.account_id, read_id(id, "user"))
-        form = Form.of(name=user.name, role=user.role.value, time_zone=user.time_zone, mailbox_id=user.mailbox_id)
+        form = Form.of(
+            name=user.name,
+            role=user.role.value,
+            time_zone=user.time_zone,
+            locale=user.locale,
+            mailbox_id=user.mailbox_id,
+        )
         return _user_page(visit, user, form)
 
 
@@ -87,6 +94,7 @@ def _user_page(visit: Visit, user: User, form: Form, status: int = 200) -> Respo
         form=form,
         user=user,
         has_login=accounts.login_of(visit.snapshot, visit.account_id, user.id) is not None,
+        locales=offered_locales(),
         mailboxes=_mailboxes(visit),
         roles=_ROLES,
         zones=offered_zones(),
@@ -112,6 +120,7 @@ def _changes(form: Form) -> dict[str, Any]:
         "name": form.text("name"),
         "role": form.chosen("role", Role),
         "time_zone": form.optional("time_zone"),
+        "locale": form.optional("locale"),
         "mailbox_id": form.number("mailbox_id", 1),
     }
 

@@ -1,4 +1,4 @@
-"""What the web app shows: people by their words and imports, drafts, what is due, counts by step and day."""
+"""What the web app shows: people by their words and imports, drafts, what is due, counts by day, locales."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -74,6 +74,8 @@ def upgrade() -> None:
             postgresql_where=is_open,
         )
     op.create_index("ix_received_messages_kind", "received_messages", ["account_id", "kind", "id"])
+    op.add_column("accounts", sa.Column("locale", sa.Text(), server_default="en-GB", nullable=False))
+    op.add_column("users", sa.Column("locale", sa.Text(), nullable=True))
     _write_words(op.get_bind())
 
 
