@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -30,6 +29,7 @@ from drumbeat.store import quarantine
 from drumbeat.store.transaction import Tx
 from drumbeat.wiring import World, make_folder
 from drumbeat.worker import GRACE, Worker
+from drumbeat.worker.stopping import stop_when_told
 
 _AFTER_A_DEFECT = 5.0  # seconds until a worker that failed is started anew
 _SPARE = 5.0  # seconds beyond its grace in which a worker hangs up
@@ -177,9 +177,7 @@ def work() -> None:
             " set DRUMBEAT_DATABASE_URL to a PostgreSQL database."
         )
     start_logging(settings.log_level)
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
+    stop = stop_when_told()
     with opened(settings) as world:
         say("The worker runs; it stops on SIGTERM.")
         _tell_quarantine(world)

@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -23,9 +22,10 @@ from drumbeat.store.database import Database
 from drumbeat.testing.house import open_world_of
 from drumbeat.testing.points import die_at
 from drumbeat.worker import Worker
+from drumbeat.worker.stopping import stop_when_told
 
 _LONGEST = 40.0  # seconds to wait for an end
-_STOP = threading.Event()
+_TOLD = {signal.SIGTERM}
 
 
 class Crew:
@@ -87,7 +87,6 @@ def crew(folder: Path, url: str) -> Iterator[Crew]:
 def main() -> None:
     """Start workers and wait for them as told, until nobody tells any more."""
     folder, url = sys.argv[1:]
-    signal.signal(signal.SIGTERM, lambda *_: _STOP.set())  # workers inherit it, so that they never miss one
     for line in sys.stdin:
         command = json.loads(line)
         said: int | None
@@ -109,8 +108,10 @@ def _ended(pid: int) -> int | None:
 
 
 def _start(folder: Path, url: str, command: dict[str, Any]) -> int:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _TOLD)  # until the worker hears them, so that it never misses one
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _TOLD)
         return pid
     code = 1
     try:
@@ -130,8 +131,10 @@ def _work(folder: Path, url: str, command: dict[str, Any]) -> None:
         getattr(import_module(module), name)()
     if command["point"] is not None:
         die_at(command["point"], command["hit"])
+    stop = stop_when_told()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TOLD)
     database = Database(url, test_clock=True)
-    Worker(open_world_of(database, folder)).run(_STOP)
+    Worker(open_world_of(database, folder)).run(stop)
     database.close()
 
 
