@@ -81,7 +81,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     else:
         server: Server = request.getfixturevalue("postgresql_server")
         with ExitStack() as after:
-            yield server.create(after, template=request.getfixturevalue("postgresql_template"))
+            yield server.lend(after, template=request.getfixturevalue("postgresql_template"))
 
 
 @pytest.fixture(params=BOTH)

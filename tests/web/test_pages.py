@@ -130,7 +130,7 @@ def _look(page: Page, served: Served, path: str, axe: Axe, faults: list[str], na
     answer = page.goto(served.url + path)
     assert answer is not None
     assert answer.status in (200, 404), f"{path}: {answer.status}"
-    page.wait_for_load_state("networkidle")
+    page.wait_for_function("!document.querySelector('.htmx-request')")
     keep_picture(page, name.replace("/", "_").replace("?", "_"))
     found = axe.run(page, options={"resultTypes": ["violations"], "iframes": False})
     for violation in found.response["violations"]:
@@ -149,6 +149,20 @@ def test_whatever_people_are_called_is_shown_as_text(signed_in: Page, furnished:
         page.goto(furnished.url + path)
         assert page.locator("img").count() == 0, path
         assert page.locator("script:not([src])").count() == 0, path
+
+
+def test_somebody_found_by_typing_is_opened_by_the_first_click_however_slow_it_is(
+    signed_in: Page, furnished: Served
+) -> None:
+    page = signed_in
+    page.goto(f"{furnished.url}/people")
+    page.get_by_label("Search by name").fill("person7@customer.example")
+    expect(page.locator("#found tbody tr")).to_have_count(1)
+    page.get_by_role("link", name=HOSTILE).hover()
+    page.mouse.down()
+    page.wait_for_timeout(400)
+    page.mouse.up()
+    page.wait_for_url("**/people/contact/*")
 
 
 def test_a_page_can_be_used_by_keyboard_alone(signed_in: Page, furnished: Served) -> None:
