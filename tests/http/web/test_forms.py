@@ -118,7 +118,7 @@ class TestReading:
 class TestFields:
     def test_a_form_begins_with_what_is_there(self) -> None:
         form = Form.of(name="Ada", seats=7, none=None, on=True, off=False, several=["a", 1])
-        assert form.values == {
+        assert {name: form.values[name] for name in form.values if name != "was"} == {
             "name": ["Ada"], "seats": ["7"], "none": [""], "on": ["on"], "off": [""], "several": ["a", "1"],
         }  # fmt: skip
         assert (form.optional("name"), form.optional("none"), form.optional("nothing")) == ("Ada", None, None)
@@ -254,3 +254,25 @@ def test_over_https_the_message_is_for_this_host_alone(
     for part in ("HttpOnly", "Secure", "Path=/", "SameSite=lax"):
         assert part in kept
     assert "Domain" not in kept
+
+
+@given(st.dictionaries(names, texts, min_size=1), st.data())
+def test_what_the_sender_left_alone_is_told_from_what_they_changed(filled: dict[str, str], data: st.DataObject) -> None:
+    form = Form.of(**filled)
+    changed = data.draw(st.sets(st.sampled_from(sorted(filled))))
+    values = {name: value + "x" if name in changed else value for name, value in filled.items()} | {"was": form.was}
+    back = sent(urlencode(values))
+    if "was" not in filled:
+        assert back.touched(filled) == {name: filled[name] for name in filled if name in changed}
+        assert back.was == form.was, "also when it is shown again with a complaint"
+
+
+@pytest.mark.parametrize("was", ["", "null", "[]", '{"a": 1}', "{"])
+def test_a_form_that_does_not_say_how_it_was_filled_counts_as_changed_throughout(was: str) -> None:
+    assert sent(urlencode({"a": "1", "was": was})).touched({"a": 1, "b": 2}) == {"a": 1, "b": 2}
+
+
+def test_a_box_that_was_ticked_and_is_not_any_more_was_changed() -> None:
+    was = Form.of(on=True, off=False).was
+    assert sent(urlencode({"was": was})).touched({"on": False, "off": False}) == {"on": False}
+    assert sent(urlencode({"was": was, "on": "on", "off": "on"})).touched({"on": True, "off": True}) == {"off": True}

@@ -103,3 +103,16 @@ def test_the_app_is_written_as_the_account_s_locale_unless_a_user_has_another(ow
     made = see(seller, "/sequences/new").press("Go on to its steps", name="Frühling")
     settings = see(seller, f"{made.path.removesuffix('/steps')}/settings")
     assert settings.fields["locale"] == "de-DE", "its letters' way out is in the account's language"
+
+
+def test_an_old_tab_takes_nothing_back_that_somebody_else_changed_since(
+    owner: Browser, world: World, cast: Cast
+) -> None:
+    old = see(owner, ACCOUNT)
+    see(owner, ACCOUNT).press("Keep the changes", sequences_enabled=[], time_zone="Europe/Rome", keep_days="30")
+    refused = old.press("Keep the changes", name="", postal_address="1 Pier")
+    assert refused.status == 422
+    refused.press("Keep the changes", name="Lamps")
+    account = stored(world, cast)
+    assert (account.name, account.postal_address) == ("Lamps", "1 Pier")
+    assert (account.sequences_enabled, account.time_zone, account.keep_days) == (False, "Europe/Rome", 30)

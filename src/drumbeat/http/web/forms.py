@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
+import msgspec
 from multipart import MultipartError, MultipartParser, parse_options_header
 
 from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import DrumbeatError, IncorrectValue, InvalidMany, MalformedBody, MissingField
 from drumbeat.http.parts import AnyRequest
 
+T = TypeVar("T")
 _MOST_FIELDS = 3000
 _ANYWHERE = ""
+_WAS = "was"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,8 @@ class Form:
     @classmethod
     def of(cls, **values: Any) -> Form:
         """A form to begin with; None is a blank field, a list several values of one field."""
-        return cls({name: _texts(value) for name, value in values.items()})
+        texts = {name: _texts(value) for name, value in values.items()}
+        return cls(texts | {_WAS: [msgspec.json.encode(texts).decode()]})
 
     def text(self, name: str) -> str:
         """A text without blanks around it; empty where there is none."""
@@ -84,6 +88,19 @@ class Form:
         if found is None:
             raise IncorrectValue("Choose one of those offered.", field=name)
         return found
+
+    @property
+    def was(self) -> str:
+        """What the form was filled with when it was first shown, for a hidden field of this name."""
+        return self.raw(_WAS)
+
+    def touched(self, changes: Mapping[str, T]) -> dict[str, T]:
+        """Those of the changes, by field, that the sender made: an old tab takes nothing back that others did since."""
+        try:
+            was = msgspec.json.decode(self.was, type=dict[str, list[str]])
+        except msgspec.DecodeError:
+            return dict(changes)
+        return {name: value for name, value in changes.items() if list(self.values.get(name, [""])) != was.get(name)}
 
     def complain(self, error: DrumbeatError) -> Form:
         """Keep what is wrong beside its field, or above the form where it has none here."""

@@ -75,7 +75,7 @@ def update_account(request: AnyRequest, body: RawBody) -> Response[bytes]:
 
         def work(tx: Tx) -> Account:
             standing = accounts.lock_account(tx, sent.account_id)
-            return change_account(tx, replace(standing, **changes), sent.by)
+            return change_account(tx, replace(standing, **sent.form.touched(changes)), sent.by)
 
         sent.transact(work)
     except (Invalid, InvalidMany) as error:

@@ -55,7 +55,7 @@ def change_profile(request: AnyRequest, body: RawBody) -> Response[bytes]:
         "locale": form.optional("locale"),
     }
     try:
-        sent.transact(lambda tx: change_user(tx, sent.account_id, sent.by, changes, sent.by))
+        sent.transact(lambda tx: change_user(tx, sent.account_id, sent.by, form.touched(changes), sent.by))
     except (Invalid, InvalidMany) as error:
         return _again(sent, error, 422)
     return sent.to(_PAGE, "What you changed is kept.")

@@ -107,7 +107,7 @@ def update_user(request: AnyRequest, id: FromPath[str], body: RawBody) -> Respon
     """Changes a user; letters that waited for a mailbox go on."""
     sent, number = posted(request, body, Role.ADMIN), read_id(id, "user")
     try:
-        user = _change(sent, number, _changes(sent.form))
+        user = _change(sent, number, sent.form.touched(_changes(sent.form)))
     except (Invalid, InvalidMany) as error:
         with sent.again() as visit:
             standing = accounts.get_user(visit.snapshot, sent.account_id, number)
