@@ -7,19 +7,26 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Final
 
+from drumbeat.domain.plaintext import tidy
 from drumbeat.domain.template import TemplateText
 
 _LONGEST_SUBJECT: Final = 70
 _LARGEST_HTML: Final = 100_000
 _ACTIVE: Final = frozenset(("script", "form", "input", "button", "iframe", "object", "embed", "video", "audio"))
-_TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_TAG = re.compile(r"\{\{[^{}]*\}\}|\{%[^{}]*%\}")
+_FILLED_IN = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the value of a merge tag
 _REPLY = re.compile(r"(re|aw|fwd?|wg) ?:", re.IGNORECASE)
-_ADDRESS = re.compile(r"(?:https?://|www\.)([^\s/:?#]+)", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:https?://|(?=www\.))([^\s/:?#]+)", re.IGNORECASE)
+_AROUND = ".,;!()[]{}<>'\"’”»…"  # what a sentence puts behind an address
 
 
 def check_letter(source: TemplateText) -> list[str]:
-    """Sentences about what should be mended, in the order of the letter; none if nothing was found."""
-    return [*_of_subject(_TAG.sub("x", source.subject)), *_of_html(_TAG.sub("x", source.html or ""))]
+    """Sentences about what should be mended, in the order of the letter; none if nothing was found.
+
+    Takes what compiled: its length is limited.
+    """
+    subject, html = (_TAG.sub(_FILLED_IN, part or "") for part in (source.subject, source.html))
+    return [*_of_subject(subject), *_of_html(html)]
 
 
 def _of_subject(subject: str) -> list[str]:
@@ -40,8 +47,9 @@ def _of_html(html: str) -> list[str]:
     if not html:
         return []
     seen = _Seen()
-    seen.feed(html)
+    seen.feed(tidy(html))
     seen.close()
+    seen.end_link()
     found = [
         f"<{tag}> does not work in letters, and mail servers take it for an attack." for tag in sorted(seen.active)
     ]
@@ -71,6 +79,7 @@ class _Seen(HTMLParser):
     plain_links: int = 0
     handlers: int = 0
     _host: str = ""
+    _link_starts: int = 0
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -84,20 +93,31 @@ class _Seen(HTMLParser):
             self.images += 1
             self.without_words += not given.get("alt")
         if tag == "a":
-            target = given.get("href") or ""
+            self.end_link()
+            target = (given.get("href") or "").strip()
             self.plain_links += target.lower().startswith("http://")
             led_to = _ADDRESS.match(target)
-            self._host = led_to[1].lower() if led_to else ""
+            self._host = _host(led_to[1]) if led_to else ""
+            self._link_starts = len(self.words)
         self.handlers += any(name.startswith("on") for name in given)
 
     def handle_endtag(self, tag: str) -> None:
         """A link ends."""
         if tag == "a":
-            self._host = ""
+            self.end_link()
 
     def handle_data(self, data: str) -> None:
-        """Text; inside a link it should not name another place than it leads to."""
+        """Text."""
         self.words.append(data)
-        named = _ADDRESS.search(data)
-        if named and self._host and named[1].lower().removeprefix("www.") != self._host.removeprefix("www."):
-            self.misleading.append((named[0], self._host))
+
+    def end_link(self) -> None:
+        """The text of a link should not name another place than it leads to."""
+        host, self._host = self._host, ""
+        named = _ADDRESS.search("".join(self.words[self._link_starts :])) if host else None
+        if named and _FILLED_IN not in f"{host}{named[1]}" and _host(named[1]) not in ("", host):
+            self.misleading.append((named[0].rstrip(_AROUND), host))
+
+
+def _host(written: str) -> str:
+    """The host of an address as it is written in a text, without what may be left out."""
+    return written.rpartition("@")[2].rstrip(_AROUND).lower().removeprefix("www.")

@@ -24,13 +24,13 @@ _PARAGRAPHS: Final = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6"])
 def plain_text(html: str) -> str:
     """The words of the HTML: blocks on lines of their own, links as `text (url)`, no scripts or styles."""
     reader = _Reader()
-    reader.feed(_tidy(html))
+    reader.feed(tidy(html))
     reader.close()
     lines = (line.strip() for line in "".join(reader.pieces).split("\n"))
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip() + "\n"
 
 
-def _tidy(html: str) -> str:
+def tidy(html: str) -> str:
     """The HTML without what breaks or slows the parser: comments, declarations, a `<` that opens no tag."""
     before, *comments = html.split("<!--")
     html = before + "".join(comment.partition("-->")[2] for comment in comments)
