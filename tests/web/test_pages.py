@@ -165,6 +165,39 @@ def test_somebody_found_by_typing_is_opened_by_the_first_click_however_slow_it_i
     page.wait_for_url("**/people/contact/*")
 
 
+def test_a_button_pressed_twice_does_what_it_is_for_once(signed_in: Page, furnished: Served) -> None:
+    page = signed_in
+    page.goto(f"{furnished.url}/sequences/new")
+    page.get_by_label("Name").fill("Pressed twice")
+    page.get_by_role("button", name="Go on to its steps").dblclick()
+    page.wait_for_url("**/steps*")
+    page.goto(f"{furnished.url}/sequences")
+    expect(page.get_by_role("link", name="Pressed twice", exact=True)).to_have_count(1)
+
+
+def test_what_a_page_asks_for_by_itself_waits_while_somebody_uses_what_it_would_take_away(
+    signed_in: Page, furnished: Served
+) -> None:
+    page = signed_in
+    page.goto(f"{furnished.url}/sequences")
+    asked = """(by) => {
+        const target = document.getElementById("main");
+        const detail = {target, shouldSwap: true, requestConfig: {triggeringEvent: by && new Event(by)}};
+        document.dispatchEvent(new CustomEvent("htmx:beforeSwap", {detail}));
+        return detail.shouldSwap;
+    }"""
+    assert page.evaluate(asked, None) is True
+    page.locator("#main a").first.focus()
+    assert page.evaluate(asked, None) is False
+    assert page.evaluate(asked, "input") is True, "what somebody asked for is shown"
+    page.evaluate("document.activeElement.blur()")
+    page.locator("#main h1").hover()
+    page.mouse.down()
+    assert page.evaluate(asked, None) is False
+    page.mouse.up()
+    assert page.evaluate(asked, None) is True
+
+
 def test_a_page_can_be_used_by_keyboard_alone(signed_in: Page, furnished: Served) -> None:
     page = signed_in
     page.keyboard.press("Tab")

@@ -27,6 +27,7 @@ from drumbeat.domain.errors import (
     TooManyAttempts,
     WrongPassword,
 )
+from drumbeat.http.once_more import NotTaken, offer_once_more
 from drumbeat.http.parts import AnyRequest, json_reply, parts_of, request_id
 
 _log = logging.getLogger("drumbeat.http")
@@ -174,6 +175,8 @@ def answer_error(request: AnyRequest, error: Exception) -> Response[bytes]:
         problem = _problem(request, error, _API)
         body = ApiErrors(problem.complaints[0])
         return json_reply(body, problem.status, problem.headers)
+    if isinstance(error, NotTaken):
+        return offer_once_more(request, error)
     if isinstance(error, NotSignedIn):
         return _to_sign_in(request)
     return _page(request, _problem(request, error, _API))
@@ -185,8 +188,8 @@ def _to_sign_in(request: AnyRequest) -> Response[bytes]:
     query = request.scope["query_string"].decode("latin-1")
     there = quote(f"{wanted}?{query}" if query else wanted) if request.method in ("GET", "HEAD") else "/today"
     headers = {"location": f"/sign-in?next={there}", "cache-control": "no-store"}
-    if request.headers.get("hx-request"):  # a part of a page: the whole of it leads to the sign-in
-        return Response(b"", status_code=200, headers={"hx-redirect": "/sign-in", "cache-control": "no-store"})
+    if request.headers.get("hx-request"):  # a part of a page: what is written in the rest of it stays
+        return Response(b"", status_code=401, headers={"cache-control": "no-store"})
     return Response(b"", status_code=303, headers=headers)
 
 
@@ -286,7 +289,7 @@ def _page(request: AnyRequest, problem: Problem) -> Response[bytes]:
         text = f"{complaint.message} {reason}\n".encode()
         return Response(text, status_code=problem.status, media_type="text/plain", headers=problem.headers)
     page = parts_of(request).pages.page(
-        "words.html", problem.status, lang="en", title=complaint.message, paragraphs=[reason], leads_on=True
+        "words.html", problem.status, lang="en", title=complaint.message, paragraphs=[reason], leads_on="/"
     )
     page.headers.update(problem.headers)
     return page

@@ -40,7 +40,8 @@ def take_password(request: AnyRequest, body: RawBody) -> Response[bytes]:
     except IncorrectValue as error:
         return _page(request, 400, complaint=error.detail, code=code)
     pages = parts_of(request).pages
-    return pages.page("words.html", lang="en", title="Your password is set.", paragraphs=["You may sign in with it."])
+    words = ["You may sign in with it."]
+    return pages.page("words.html", lang="en", title="Your password is set.", paragraphs=words, leads_on="/sign-in")
 
 
 def _page(request: AnyRequest, status: int = 200, *, complaint: str = "", code: str = "") -> Response[bytes]:

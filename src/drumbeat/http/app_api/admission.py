@@ -21,6 +21,14 @@ _SAFE = ("GET", "HEAD")
 _OWN = ("same-origin", "none")
 
 
+class StaleToken(CrossSite):
+    """The request does not bring the token of its session, which is `csrf`."""
+
+    def __init__(self, csrf: str, detail: str) -> None:
+        super().__init__(detail)
+        self.csrf = csrf
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """Whoever is signed in; `csrf` is what their changes must carry."""
@@ -63,7 +71,8 @@ def admit_member(
         check_same_site(request)
         sent = csrf or request.headers.get(CSRF_HEADER) or ""
         if not hmac.compare_digest(sent.encode(), member.csrf.encode()):
-            raise CrossSite(f"Send the header {CSRF_HEADER} with the csrfToken that GET /api/session tells.")
+            detail = f"Send the header {CSRF_HEADER} with the csrfToken that GET /api/session tells."
+            raise StaleToken(member.csrf, detail)
     if not has_role(session.role, least):
         raise AdminsOnly("Ask an admin of the account.")
     note_session(request, session, snapshot.now)

@@ -1,5 +1,45 @@
 // What pages do beyond htmx. Without it everything works all the same, with a click more.
 
+// What a form is for is done once, however often its button is pressed.
+const LONGEST_BUSY = 30_000;
+function rest(form) {
+  form.removeAttribute("aria-busy");
+  for (const button of document.querySelectorAll(".is-pressed")) button.classList.remove("is-pressed");
+}
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  const method = event.submitter?.getAttribute("formmethod") || form.method;
+  const frame = event.submitter?.getAttribute("formtarget") || form.target;
+  if (event.defaultPrevented || method !== "post" || frame) return;
+  if (form.ariaBusy === "true") return event.preventDefault();
+  form.ariaBusy = "true";
+  event.submitter?.classList.add("is-pressed");
+  setTimeout(rest, LONGEST_BUSY, form);
+});
+addEventListener("pageshow", () => document.querySelectorAll("form[aria-busy]").forEach(rest));
+
+// What a page asks for again by itself waits while somebody is about to use what it would take away.
+let pressing = null;
+document.addEventListener("pointerdown", (event) => (pressing = event.target));
+for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => (pressing = null));
+function isInUse(part) {
+  const selection = getSelection();
+  const held = [document.activeElement, pressing, selection.isCollapsed ? null : selection.anchorNode];
+  return held.some((node) => node && node !== part && part.contains(node));
+}
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const asked = event.detail.requestConfig.triggeringEvent;
+  if (!asked && isInUse(event.detail.target)) event.detail.shouldSwap = false;
+});
+
+// Whether what is shown could be asked for again.
+document.addEventListener("htmx:afterRequest", (event) => {
+  const trouble = document.getElementById("trouble");
+  if (event.detail.successful) trouble.textContent = "";
+  else if (event.detail.xhr.status === 401) trouble.textContent = trouble.dataset.signedOut;
+  else trouble.textContent = trouble.dataset.unheard;
+});
+
 // Blanks are put where somebody wrote last.
 let written = null;
 document.addEventListener("focusin", (event) => {

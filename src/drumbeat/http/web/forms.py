@@ -90,6 +90,16 @@ class Form:
         return found
 
     @property
+    def texts(self) -> list[tuple[str, str]]:
+        """Every text by its field, but for the token that its page knew."""
+        return [(name, text) for name, texts in self.values.items() if name != "csrf" for text in texts]
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether anything is written in it."""
+        return any(text for name, text in self.texts if name != _WAS)
+
+    @property
     def was(self) -> str:
         """What the form was filled with when it was first shown, for a hidden field of this name."""
         return self.raw(_WAS)

@@ -15,8 +15,17 @@ from litestar import Response
 
 from drumbeat.domain.account import LARGEST_ID, Account, Role, User
 from drumbeat.domain.errors import IncorrectValue, NotSignedIn, Refused
-from drumbeat.http.app_api.admission import Member, admit_member, admit_writing, cookie_name, forget_cookie, is_secure
+from drumbeat.http.app_api.admission import (
+    Member,
+    StaleToken,
+    admit_member,
+    admit_writing,
+    cookie_name,
+    forget_cookie,
+    is_secure,
+)
 from drumbeat.http.manner import Manner, manner_of
+from drumbeat.http.once_more import NotTaken
 from drumbeat.http.openapi import PAGE
 from drumbeat.http.pages import SCRIPT_POLICY
 from drumbeat.http.parts import AnyRequest, parts_of
@@ -27,6 +36,7 @@ from drumbeat.wiring import World
 
 T = TypeVar("T")
 _LONGEST_SAID = 400  # characters, of four bytes at most: a cookie holds 4,096
+_MOST_KEPT = 1_000_000  # bytes of a form that is shown again to somebody who was signed out
 _SAID_FOR = 60  # seconds: until the next page is seen
 
 
@@ -218,11 +228,18 @@ class Sent:
 
 
 def posted(request: AnyRequest, body: bytes, least: Role = Role.AGENT) -> Sent:
-    """A form that whoever is signed in sent from a page of ours; NotSignedIn, AdminsOnly or CrossSite."""
-    if cookie_name(request) not in request.cookies:
+    """A form that whoever is signed in sent from a page of ours; NotSignedIn, NotTaken, AdminsOnly or CrossSite."""
+    if cookie_name(request) not in request.cookies and len(body) > _MOST_KEPT:
         raise NotSignedIn("Sign in first.")  # before anything of it is read
     form = read_form(request, bytes(body))
-    return Sent(request, admit_writing(request, least, csrf=form.text("csrf")), form)
+    try:
+        return Sent(request, admit_writing(request, least, csrf=form.text("csrf")), form)
+    except NotSignedIn:
+        if not form.is_filled:
+            raise
+        raise NotTaken(form.texts, None, has_files=bool(form.files)) from None
+    except StaleToken as stale:
+        raise NotTaken(form.texts, stale.csrf, has_files=bool(form.files)) from None
 
 
 def own_path(text: str, otherwise: str) -> str:
@@ -233,7 +250,7 @@ def own_path(text: str, otherwise: str) -> str:
 
 def _said(request: AnyRequest) -> Said | None:
     text = request.cookies.get(_said_name(request))
-    if not text:
+    if not text or request.headers.get("hx-request"):  # a page that asks for itself again shows no message
         return None
     try:
         said = msgspec.json.decode(base64.urlsafe_b64decode(text), type=Said)
