@@ -114,6 +114,35 @@ def test_a_body_that_dawdles_is_a_timeout() -> None:
     assert caught.value.status_code == 408
 
 
+def arrive(*pieces: tuple[float, int], within_seconds: float = 0.5, least_rate: int = 1_000) -> int:
+    """How many bytes arrive of a body whose pieces come after so many seconds each; 408 if it dawdles."""
+    coming, arrived = iter(pieces), 0
+
+    async def receive() -> dict[str, Any]:
+        pause, size = next(coming, (0, 0))
+        await asyncio.sleep(pause)
+        return {"type": "http.request", "body": b"x" * size, "more_body": size > 0}
+
+    async def reads(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal arrived
+        while (message := await receive())["more_body"]:
+            arrived += len(message["body"])
+
+    asyncio.run(whole_bodies(within_seconds, least_rate)(reads)(cast(Any, {}), cast(Any, receive), cast(Any, None)))
+    return arrived
+
+
+def test_a_large_body_may_take_as_long_as_its_size_does_at_the_least_rate() -> None:
+    assert arrive(*[(0.1, 1_000)] * 8) == 8_000
+
+
+@pytest.mark.parametrize("pieces", [[(0.1, 10)] * 20, [(0, 100_000), (2, 1)]], ids=["slowly", "with a pause"])
+def test_a_body_that_comes_too_slowly_or_pauses_is_a_timeout(pieces: list[tuple[float, int]]) -> None:
+    with pytest.raises(HTTPException, match="or 1,000 bytes each second") as caught:
+        arrive(*pieces)
+    assert caught.value.status_code == 408
+
+
 def test_an_address_in_use_is_refused_with_its_name(port: int) -> None:
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", port))

@@ -11,7 +11,8 @@ from litestar.types import ASGIApp, Receive, ReceiveMessage, Scope, Send
 from drumbeat.domain.errors import Unavailable
 
 LARGEST_BODY = 1_000_000
-_WITHIN_SECONDS = 30.0
+_WITHIN_SECONDS = 30.0  # for what is small; and nobody pauses for longer
+_LEAST_RATE = 100_000  # bytes a second, for what is large
 _LARGE_AT_ONCE = 4
 _TAKE_LARGE = ("/hooks/", "/people/import", "/templates/", "/api/imports", "/api/attachments")
 
@@ -43,28 +44,35 @@ def _may_be_large(scope: Scope) -> bool:
     return not said.isdigit() or int(said) > LARGEST_BODY
 
 
-def whole_bodies(within_seconds: float = _WITHIN_SECONDS) -> Callable[[ASGIApp], ASGIApp]:
-    """Middleware that answers 408 to a body that dawdles and 400 to one that breaks off."""
+def whole_bodies(
+    within_seconds: float = _WITHIN_SECONDS, least_rate: int = _LEAST_RATE
+) -> Callable[[ASGIApp], ASGIApp]:
+    """Middleware that answers 408 to a body that dawdles and 400 to one that breaks off.
+
+    A body has so many seconds, and those that what has come of it takes at the least rate; but never a longer pause.
+    """
 
     def wrapped(app: ASGIApp) -> ASGIApp:
         async def receiving(scope: Scope, receive: Receive, send: Send) -> None:
-            ends = asyncio.get_running_loop().time() + within_seconds
+            clock = asyncio.get_running_loop().time
+            ends = clock() + within_seconds
             is_whole = False
 
             async def receive_in_time() -> ReceiveMessage:
-                nonlocal is_whole
+                nonlocal is_whole, ends
                 if is_whole:  # what comes now is how a streamed answer learns that nobody listens any more
                     return await receive()
                 try:
-                    async with asyncio.timeout_at(ends):
+                    async with asyncio.timeout_at(min(ends, clock() + within_seconds)):
                         message = await receive()
                 except TimeoutError:
-                    detail = f"Send it within {within_seconds:g} seconds."
+                    detail = f"Send it within {within_seconds:g} seconds, or {least_rate:,} bytes each second."
                     raise HTTPException(detail=detail, status_code=408, headers={"connection": "close"}) from None
                 if message["type"] == "http.disconnect":
                     raise HTTPException(detail="The body broke off.", status_code=400)
                 if message["type"] == "http.request":
                     is_whole = not message["more_body"]
+                    ends += len(message["body"]) / least_rate
                 return message
 
             await app(scope, receive_in_time, send)
