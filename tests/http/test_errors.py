@@ -119,6 +119,14 @@ def test_a_body_that_cannot_be_read(api: Api, body: bytes, status: int, code: st
     check_sell_error(answer, status, code)
 
 
+@pytest.mark.parametrize(
+    ("path", "most"), [(LIST, 1_000_000), ("/people/import", 100_000_000), ("/templates/new", 50_000_000)]
+)
+def test_a_body_that_is_too_large_is_told_how_large_one_may_be_there(client: Client, path: str, most: int) -> None:
+    answer = client.post(path, content=b"x", headers={"Content-Length": f"{most + 1}", "User-Agent": "x"})
+    assert (answer.status_code, f"Send at most {most:,} bytes." in answer.text) == (413, True)
+
+
 def test_a_body_that_is_no_json_by_its_own_word_is_refused(api: Api) -> None:
     answer = api("POST", LIST, content=b'{"data": {}}', headers={"Content-Type": "text/plain"})
     check_sell_error(answer, 415, "invalid_header")

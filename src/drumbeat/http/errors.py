@@ -101,7 +101,6 @@ _RESOURCES = {
     "lead_conversions": "lead_conversion",
 }
 _DETAILS = {
-    413: "Send at most 1,000,000 bytes.",
     500: "It was not your request's fault. The log holds the cause under this answer's X-Request-Id.",
 }
 
@@ -267,6 +266,8 @@ def _camel(error: DrumbeatError) -> str:
 
 
 def _framework_details(request: AnyRequest, error: Exception, status: int) -> str:
+    if status == 413:
+        return f"Send at most {request.route_handler.resolve_request_max_body_size():,} bytes."
     if status in (404, 405):
         allowed = (getattr(error, "headers", None) or {}).get("allow", "")
         takes = f" It takes {allowed}." if allowed else ""
