@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from drumbeat.domain.enrollment import FinishedReason
-from drumbeat.domain.errors import IncorrectValue
+from drumbeat.domain.errors import IncorrectValue, NotFound
 from drumbeat.domain.person import PersonKind
+from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.operations.records import delete_person
 from drumbeat.operations.spreadsheets import read_table
 from drumbeat.operations.suppressions import (
     Suppressing,
     addresses_in,
     lift_suppression,
+    restore_suppression,
     suppress_many,
     suppression_table,
 )
+from drumbeat.store import unsubscribes
 from drumbeat.store.database import Database
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.testing.house import letter
@@ -42,7 +46,7 @@ def suppress(office: Office, *emails: str) -> Suppressing:
     )
 
 
-def lift(office: Office, email: str) -> bool:
+def lift(office: Office, email: str) -> int | None:
     house = office.house
     return office.transact(
         lambda tx: lift_suppression(tx, house.world.hash_key, house.account_id, email, actor_id=house.owner_id)
@@ -73,12 +77,30 @@ def test_what_runs_finishes_and_nobody_is_enrolled_again(office: Office) -> None
 
 def test_a_suppression_is_lifted_by_somebody_and_that_is_journalled(office: Office) -> None:
     suppress(office, "ada@example.com")
-    assert lift(office, " ADA@example.com") is True
-    assert lift(office, "ada@example.com") is False
+    assert lift(office, " ADA@example.com") is not None
+    assert lift(office, "ada@example.com") is None
     office.enroll(office.house.sequence(letter()), office.house.person("Ada"))
     assert office.count("SELECT count(*) FROM journal WHERE fact = 'suppression_lifted' AND actor_id = 1") == 1
     with pytest.raises(IncorrectValue):
         lift(office, "nobody")
+
+
+def test_a_suppression_that_was_lifted_by_mistake_stands_again_with_its_evidence_and_since_when(office: Office) -> None:
+    house, hashed = office.house, office.hash_of("ada@example.com")
+    office.transact(
+        lambda tx: unsubscribes.suppress(tx, house.account_id, hashed, Suppression.COMPLAINED, evidence="RFC 5965")
+    )
+    before = listed(office)
+    office.clock.advance(timedelta(days=3))
+    note = lift(office, "ada@example.com")
+    assert note is not None
+    enrolled = office.enroll(house.sequence(letter("1 hours")), house.person("Ada"))
+    office.transact(lambda tx: restore_suppression(tx, house.account_id, note, actor_id=house.owner_id))
+    assert [row[1:] for row in listed(office)] == [row[1:] for row in before]
+    assert listed(office)[0][2:] == ["complained", "2026-03-03T10:00:00+00:00", "RFC 5965"]
+    assert office.house.enrollment(enrolled.id).finished_reason is FinishedReason.SUBSCRIPTION_CANCELLED
+    with pytest.raises(NotFound):
+        office.transact(lambda tx: restore_suppression(tx, house.account_id, note + 1, actor_id=house.owner_id))
 
 
 def test_the_list_names_the_address_as_long_as_somebody_has_it(office: Office) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from drumbeat.domain.errors import IncorrectValue
+from drumbeat.domain.errors import IncorrectValue, NotFound
 from drumbeat.domain.person import address_hash, normalize_email
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.operations.unsubscribes import suppress
 from drumbeat.store import events, unsubscribes
+from drumbeat.store.stamps import from_stamp, to_stamp
 from drumbeat.store.transaction import Snapshot, Tx
 
 MOST_AT_ONCE = 1000
+_LIFTED = "suppression_lifted"
 _PAGE = 1000
 _HEADERS = ("email", "e-mail", "email address", "e-mail address", "address", "mail")
 _COLUMNS = ["email", "address_hash", "cause", "since", "evidence"]
@@ -47,13 +49,39 @@ def suppress_many(
     return Suppressing(len(hashes) - len(before), len(before), finished, tuple(invalid))
 
 
-def lift_suppression(tx: Tx, hash_key: bytes, account_id: int, email: str, *, actor_id: int) -> bool:
-    """Let an address be written to again, as its owner wishes; False if it was not suppressed."""
+def lift_suppression(tx: Tx, hash_key: bytes, account_id: int, email: str, *, actor_id: int) -> int | None:
+    """Let an address be written to again, as its owner wishes; None if it was not suppressed.
+
+    What was known of it stays in the journal, in the note whose id this returns.
+    """
     hashed = address_hash(hash_key, account_id, normalize_email(email))
-    lifted = unsubscribes.lift(tx, account_id, hashed)
-    if lifted:
-        events.journal(tx, account_id, "suppression_lifted", subject="address", subject_id=hashed, actor_id=actor_id)
-    return lifted
+    before = unsubscribes.find_suppressed(tx, account_id, hashed)
+    if before is None or not unsubscribes.lift(tx, account_id, hashed):
+        return None
+    return events.journal(
+        tx,
+        account_id,
+        _LIFTED,
+        subject="address",
+        subject_id=hashed,
+        actor_id=actor_id,
+        cause=before.cause,
+        evidence=before.evidence,
+        since=to_stamp(before.created_at),
+    )
+
+
+def restore_suppression(tx: Tx, account_id: int, note_id: int, *, actor_id: int) -> None:
+    """Take back that a suppression was lifted, by the id of its note: it stands again as it was, and since when.
+
+    What runs for the address meanwhile finishes.
+    """
+    found = events.find_note(tx, account_id, note_id, _LIFTED)
+    if found is None:
+        raise NotFound(f"There is no lifted suppression {note_id}.")
+    hashed, told = found
+    cause, since = Suppression(told["cause"]), from_stamp(told["since"])
+    suppress(tx, account_id, hashed, cause, evidence=told["evidence"], actor_id=actor_id, since=since)
 
 
 def addresses_in(rows: Iterator[list[str]]) -> Iterator[str]:

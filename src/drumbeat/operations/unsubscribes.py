@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from drumbeat.domain.delivery import DeliveryStatus
 from drumbeat.domain.enrollment import Enrollment, FinishedReason
@@ -21,9 +22,10 @@ def suppress(
     *,
     evidence: str,
     actor_id: int | None = None,
+    since: datetime | None = None,
 ) -> int:
-    """Never write to this address key again, and finish what runs for it; returns how many were finished."""
-    if unsubscribes.suppress(tx, account_id, address_hash, cause, evidence):
+    """Never write to this address key again, as from now or since then, and finish what runs for it: how many."""
+    if unsubscribes.suppress(tx, account_id, address_hash, cause, evidence, since):
         events.journal(
             tx,
             account_id,

@@ -50,11 +50,12 @@ def journal(
     subject_id: int | str,
     actor_id: int | None = None,
     **cause: Any,
-) -> None:
-    """Note something that happened to the account rather than to one enrollment."""
+) -> int:
+    """Note something that happened to the account rather than to one enrollment; returns the note's id."""
+    id = take_ids(tx, account_id, "journal")
     row = (
         account_id,
-        take_ids(tx, account_id, "journal"),
+        id,
         subject,
         str(subject_id),
         fact,
@@ -63,6 +64,13 @@ def journal(
         to_stamp(tx.now),
     )
     tx.insert(_JOURNAL, [row])
+    return id
+
+
+def find_note(snapshot: Snapshot, account_id: int, id: int, fact: str) -> tuple[str, dict[str, Any]] | None:
+    """The subject's id and the cause of a note of this fact, or None if there is none."""
+    row = snapshot.first(_FIND_NOTE, account_id=account_id, id=id, fact=fact)
+    return None if row is None else (row.subject_id, msgspec.json.decode(row.cause))
 
 
 def accounts_untold(snapshot: Snapshot, limit: int) -> list[int]:
@@ -123,6 +131,9 @@ _JOURNAL = Insertion(
     "journal",
     "account_id int, id int, subject text, subject_id text, fact text, cause text, actor_id int, at bigint",
 )
+_FIND_NOTE = Statement("""
+    SELECT subject_id, cause FROM journal WHERE account_id = :account_id AND id = :id AND fact = :fact
+""")
 _LIST = Statement("""
     SELECT revision, number, fact, cause, at FROM events
     WHERE account_id = :account_id AND enrollment_id = :enrollment_id ORDER BY revision, number

@@ -23,8 +23,10 @@ class Suppressed:
     created_at: datetime
 
 
-def suppress(tx: Tx, account_id: int, address_hash: str, cause: Suppression, evidence: str) -> bool:
-    """Never write to this address key again; False if it was suppressed already."""
+def suppress(
+    tx: Tx, account_id: int, address_hash: str, cause: Suppression, evidence: str, since: datetime | None = None
+) -> bool:
+    """Never write to this address key again, as from now or since then; False if it was suppressed already."""
     return (
         tx.count_changed(
             _SUPPRESS,
@@ -32,7 +34,7 @@ def suppress(tx: Tx, account_id: int, address_hash: str, cause: Suppression, evi
             address_hash=address_hash,
             cause=cause.value,
             evidence=evidence,
-            now=to_stamp(tx.now),
+            since=to_stamp(since or tx.now),
         )
         > 0
     )
@@ -62,8 +64,13 @@ def is_suppressed(snapshot: Snapshot, account_id: int, address_hash: str) -> boo
 
 def suppressed_among(snapshot: Snapshot, account_id: int, address_hashes: Sequence[str]) -> frozenset[str]:
     """Which of these address keys must not be written to."""
+    return frozenset(causes_among(snapshot, account_id, address_hashes))
+
+
+def causes_among(snapshot: Snapshot, account_id: int, address_hashes: Sequence[str]) -> dict[str, Suppression]:
+    """The same with why."""
     rows = snapshot.all(_SUPPRESSED, account_id=account_id, sought=[[each] for each in address_hashes])
-    return frozenset(row[0] for row in rows)
+    return {row[0]: Suppression(row[1]) for row in rows}
 
 
 def mark_undeliverable(tx: Tx, account_id: int, address_hash: str, detail: str) -> None:
@@ -84,7 +91,7 @@ def undeliverable_among(snapshot: Snapshot, account_id: int, address_hashes: Seq
 
 _SUPPRESS = Statement("""
     INSERT INTO suppressions (account_id, address_hash, cause, evidence, created_at)
-    VALUES (:account_id, :address_hash, :cause, :evidence, :now)
+    VALUES (:account_id, :address_hash, :cause, :evidence, :since)
     ON CONFLICT (account_id, address_hash) DO NOTHING
 """)
 _LIFT = Statement("DELETE FROM suppressions WHERE account_id = :account_id AND address_hash = :address_hash")
@@ -100,7 +107,7 @@ _FIND = Statement("""
     WHERE account_id = :account_id AND address_hash = :address_hash
 """)
 _SUPPRESSED = Statement("""
-    SELECT s.address_hash FROM {sought: address_hash text} AS sought
+    SELECT s.address_hash, s.cause FROM {sought: address_hash text} AS sought
     JOIN suppressions s ON s.account_id = :account_id AND {key: s.address_hash = sought.address_hash}
 """)
 _UNDELIVERABLE = Statement("""

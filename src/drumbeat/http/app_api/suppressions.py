@@ -166,7 +166,7 @@ def lift_address(request: AnyRequest, body: RawBody) -> Response[bytes]:
     lifted = world.database.transact(
         lambda tx: lift_suppression(tx, world.hash_key, member.account_id, email, actor_id=member.user_id)
     )
-    return reply(Lifted(lifted))
+    return reply(Lifted(lifted is not None))
 
 
 def _shown(found: Suppressed) -> ShownSuppressed:

@@ -15,7 +15,6 @@ from drumbeat.operations.files import apply, plan, read_files
 
 _PAGE = "/settings/files"
 _NAME = "what was sent"
-_Changes = list[tuple[str, list[str]]] | None
 
 
 @readable(_PAGE, opt=opened(Role.ADMIN))
@@ -42,7 +41,8 @@ def take_files(request: AnyRequest, body: RawBody) -> Response[bytes]:
         hash_key = sent.world.hash_key
         if sent.form.is_on("go"):
             done = sent.transact(lambda tx: apply(tx, sent.account_id, sent.by, desired, hash_key))
-            return sent.to(_PAGE, f"{len(done)} changes were made." if done else "Everything was so already.")
+            made = f"{sent.manner.plural(len(done), 'change was', 'changes were')} made."
+            return sent.to(_PAGE, made if done else "Everything was so already.")
         with sent.again() as visit:
             found = plan(visit.snapshot, sent.account_id, desired, hash_key)
             return _page(visit, sent.form, changes=[(each.text, list(each.warnings)) for each in found])

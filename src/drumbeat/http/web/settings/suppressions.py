@@ -16,13 +16,18 @@ from drumbeat.http.parts import AnyRequest, readable
 from drumbeat.http.reading import shortened
 from drumbeat.http.web.forms import Form
 from drumbeat.http.web.frame import Sent, Undo, Visit, opened, own_path, posted, visiting
-from drumbeat.operations.suppressions import MOST_AT_ONCE, Suppressing, lift_suppression, suppress_many
+from drumbeat.operations.suppressions import (
+    MOST_AT_ONCE,
+    Suppressing,
+    lift_suppression,
+    restore_suppression,
+    suppress_many,
+)
 from drumbeat.store import unsubscribes
 from drumbeat.store.unsubscribes import Suppressed
 
 _PAGE = "/settings/suppressions"
 _SHOWN = 25
-_TOLD = 5
 _CAUSES: Final = {
     Suppression.UNSUBSCRIBED: "Unsubscribed",
     Suppression.COMPLAINED: "Complained",
@@ -74,6 +79,11 @@ def suppress_addresses(request: AnyRequest, body: RawBody) -> Response[bytes]:
     except Invalid as error:
         with sent.again() as visit:
             return _page(visit, sent.form.complain(error), 422)
+    if told.invalid:
+        sent.form.values = {**sent.form.values, "emails": ["\n".join(told.invalid)]}
+        sent.form.complaints["emails"] = f"{_words(told, sent.manner)} What stands here is no address.".strip()
+        with sent.again() as visit:
+            return _page(visit, sent.form, 422)
     return sent.to(_PAGE, _words(told, sent.manner))
 
 
@@ -84,18 +94,9 @@ def _suppressed(sent: Sent) -> Suppressing:
     if len(emails) > MOST_AT_ONCE:
         raise IncorrectValue(f"Write at most {MOST_AT_ONCE:,} addresses at once.", field="emails")
     hash_key = sent.world.hash_key
-    told = sent.transact(
+    return sent.transact(
         lambda tx: suppress_many(tx, hash_key, sent.account_id, emails, evidence="by hand", actor_id=sent.by)
     )
-    if not told.added and not told.already:
-        raise IncorrectValue(_invalid_words(told), field="emails")
-    return told
-
-
-def _invalid_words(told: Suppressing) -> str:
-    named = ", ".join(shortened(each) for each in told.invalid[:_TOLD])
-    more = f" and {len(told.invalid) - _TOLD:,} more" if len(told.invalid) > _TOLD else ""
-    return f"No e-mail {'address' if len(told.invalid) == 1 else 'addresses'}: {named}{more}."
 
 
 def _words(told: Suppressing, manner: Manner) -> str:
@@ -105,8 +106,6 @@ def _words(told: Suppressing, manner: Manner) -> str:
         words.append(f"{plural(told.already, 'address was', 'addresses were')} suppressed before.")
     if told.finished:
         words.append(f"{plural(told.finished, 'enrollment')} ended.")
-    if told.invalid:
-        words.append(_invalid_words(told))
     return " ".join(words)
 
 
@@ -122,8 +121,20 @@ def lift_address(request: AnyRequest, body: RawBody) -> Response[bytes]:
         return sent.to(back, error.detail or error.message, wrong=True)
     if not lifted:
         return sent.to(back, f"{shortened(email)} was not suppressed.", wrong=True)
-    undo = Undo(_PAGE, "Suppress it again", {"emails": email})
+    undo = Undo(f"{_PAGE}/restore", "Suppress it again", {"note": str(lifted), "back": back})
     return sent.to(back, f"{shortened(email)} may be written to again.", undo=undo)
 
 
-handlers = [show_suppressions, suppress_addresses, lift_address]
+@post(f"{_PAGE}/restore", status_code=303, sync_to_thread=True, opt=opened(Role.ADMIN))
+def restore(request: AnyRequest, body: RawBody) -> Response[bytes]:
+    """Takes back that an address was lifted: why, and since when, stand there as before."""
+    sent = posted(request, body, Role.ADMIN)
+    back, note = own_path(sent.form.text("back"), _PAGE), sent.form.needed("note")
+    return sent.done(
+        back,
+        "Nothing is sent to that address any more.",
+        lambda tx: restore_suppression(tx, sent.account_id, note, actor_id=sent.by),
+    )
+
+
+handlers = [show_suppressions, suppress_addresses, lift_address, restore]
