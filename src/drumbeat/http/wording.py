@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -79,6 +79,12 @@ def grouped(context: Context, count: int) -> str:
 
 
 @pass_context
+def decimal(context: Context, value: float, digits: int) -> str:
+    """A number with so many digits behind the point."""
+    return _manner(context).number(value, digits)
+
+
+@pass_context
 def percent(context: Context, part: float, whole: float) -> str:
     """A share in percent, to one digit where that says more."""
     return _manner(context).percent(part, whole)
@@ -97,16 +103,6 @@ def delay(context: Context, value: Delay) -> str:
         return "at once" if value.unit is Unit.HOURS else "on the same working day"
     unit = "hour" if value.unit is Unit.HOURS else "working day"
     return f"after {_manner(context).plural(value.amount, unit)}"
-
-
-@pass_context
-def lasting(context: Context, span: timedelta) -> str:
-    """A length of time in its largest unit."""
-    seconds = int(span.total_seconds())
-    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds >= length:
-            return _manner(context).plural(seconds // length, unit)
-    return _manner(context).plural(seconds, "second")
 
 
 @pass_context
@@ -131,7 +127,7 @@ FILTERS: Final = {
     "plural": plural,
     "percent": percent,
     "delay": delay,
-    "lasting": lasting,
+    "decimal": decimal,
     "size": size,
     "at_most": at_most,
     "name_of": name_of,
@@ -155,15 +151,18 @@ NEXT_STEPS: Final[Mapping[str, tuple[str, str, str]]] = {
     FailureReason.MISSING_MERGE_TAGS: ("Fill in what is missing; the letter then goes on by itself.", *_NOWHERE),
     FailureReason.ATTACHMENT_LIMIT_EXCEEDED: ("Attach less, publish, and enroll anew.", "/templates", "Templates"),
     FailureReason.SENDOUT_LIMITED: ("The mail server lets letters through again in time.", *_MAILBOXES),
-    FailureReason.SENDOUT_DISABLED: (
-        "Connect or switch on the mailbox, the user, or the account's sequences.",
-        "/settings",
-        "Settings",
-    ),
+    FailureReason.SENDOUT_DISABLED: ("It goes on by itself once that is mended.", "/settings", "Settings"),
     FailureReason.QUOTA_EXCEEDED: ("An admin can raise the account's allowance.", "/settings/account", "Account"),
     FailureReason.UNKNOWN: ("Look at what the mail server said, then resume or stop each.", *_NOWHERE),
 }
 """What heals each cause, and where."""
+ADMINS_STEPS: Final[Mapping[str, str]] = {
+    FailureReason.AUTH: "An admin can mend the mailbox's password. It is tested again by itself.",
+    FailureReason.SENDOUT_LIMITED: "The mail server lets letters through again in time.",
+    FailureReason.SENDOUT_DISABLED: "It goes on by itself once an admin has mended that.",
+    FailureReason.QUOTA_EXCEEDED: "An admin can raise the account's allowance.",
+}
+"""What agents are told where only an admin can do something about a cause."""
 _ENDINGS: Final[Mapping[str, str]] = {
     FinishedReason.MANUAL: "Stopped by hand",
     FinishedReason.ALL_STEPS_COMPLETED: "All steps done",

@@ -207,3 +207,10 @@ def test_nothing_leaves_a_chart_and_its_least_is_its_foot(most: int) -> None:
     top, foot = chart.heights[-1][0], chart.heights[0][0]
     assert ys[0] == foot
     assert top <= ys[1] <= foot
+
+
+def test_a_year_is_shown_in_weeks_of_which_the_last_ends_today(works: Works, seller: Browser) -> None:
+    works.enroll(works.sequence("Spring", letter(0, Unit.HOURS)), works.lead("Lena"))
+    works.work()
+    page = words(see(seller, "/reports?days=365"), "overtime")
+    assert "Week from Wed, 25 Feb 2026 1 0 0 0 0" in page, "until Tuesday, 3 March"

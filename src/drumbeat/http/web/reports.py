@@ -15,7 +15,7 @@ from drumbeat.http.web.chart import Chart, chart_of
 from drumbeat.http.web.frame import Visit, opened, visiting
 from drumbeat.operations.drafting import published_steps
 from drumbeat.operations.reports import PERIODS, Measure, Report, experiment, report
-from drumbeat.operations.sequence_counts import Tallied, tally_of, tally_sequences
+from drumbeat.operations.sequence_counts import Tallied, tally_sequences
 from drumbeat.store import events, sequences
 
 _EPOCH = date(1970, 1, 1)
@@ -60,13 +60,14 @@ def _chart(made: Report, manner: Manner) -> Chart:
 
 
 def _spans(made: Report) -> list[tuple[date, dict[Measure, int]]]:
-    """The days of the period, or where they are many its weeks, by their first day."""
+    """The days of the period by their first day; or its weeks where they are many, the last one ending today."""
     length = 1 if made.last_day - made.first_day <= _MOST_DAYS else 7
     found = []
-    for first in range(made.first_day, made.last_day + 1, length):
-        days = [made.days[day] for day in range(first, first + length) if day in made.days]
+    for end in range(made.last_day, made.first_day - 1, -length):
+        first = max(end - length + 1, made.first_day)
+        days = [made.days[day] for day in range(first, end + 1) if day in made.days]
         found.append((_EPOCH + timedelta(days=first), {each: sum(day[each] for day in days) for each in Measure}))
-    return found
+    return found[::-1]
 
 
 def _days(made: Report, manner: Manner) -> list[tuple[str, dict[Measure, int]]]:
@@ -96,7 +97,6 @@ def show_report(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
             periods=PERIODS,
             measures=list(Measure),
             steps=_steps(visit, found, made),
-            tally=tally_of(visit.snapshot, found),
             experiment=experiment(visit.snapshot, found),
             is_current=events.are_counted(visit.snapshot, visit.account_id),
         )
