@@ -9,7 +9,7 @@ from litestar import Response
 
 from drumbeat.http.parts import AnyRequest, parts_of
 
-_SECRETS: Final = frozenset(("password", "current_password", "client_secret", "refresh_token", "secret"))
+_SECRETS: Final = frozenset(("password", "current_password", "client_secret", "refresh_token", "secret", "key"))
 
 
 class NotTaken(Exception):

@@ -42,6 +42,12 @@ def test_letters_are_signed_with_a_new_key_whose_record_is_shown(owner: Browser,
     assert "v=DKIM1" in page.words
     assert "PRIVATE" not in page.text
     assert standing(world, mailbox).dkim_selector == "drumbeat"
+    before = standing(world, mailbox)
+    again = see(owner, f"/settings/mailboxes/{mailbox.id}/trust").press("Sign with another key")
+    assert (again.status, "Replace the key that signs now" in again.refused) == (422, True)
+    assert standing(world, mailbox) == before
+    assert again.press("Sign with another key", replace="on").status == 200
+    assert standing(world, mailbox) != before
     page = see(owner, f"/settings/mailboxes/{mailbox.id}/trust").press("Sign no more")
     assert "signed no more" in page.said
     assert standing(world, mailbox).dkim_selector is None

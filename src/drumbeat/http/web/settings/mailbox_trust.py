@@ -6,7 +6,7 @@ from litestar import Response, post
 from litestar.params import FromPath, RawBody
 
 from drumbeat.domain.account import Role
-from drumbeat.domain.errors import Invalid, InvalidMany, Refused
+from drumbeat.domain.errors import IncorrectValue, Invalid, InvalidMany, Refused
 from drumbeat.http.app_api.grants import Provider
 from drumbeat.http.app_api.shown_mailboxes import standing_mailbox
 from drumbeat.http.parts import AnyRequest, parts_of, readable
@@ -20,8 +20,10 @@ from drumbeat.mail.oauth import Grant
 from drumbeat.mail.provider_proofs import HOOK_USER
 from drumbeat.operations.grants import grant_mailbox
 from drumbeat.operations.hooks import hook_path, remove_hook, set_hook
-from drumbeat.operations.signing import USUAL_SELECTOR, sign_with, stop_signing
+from drumbeat.operations.signing import USUAL_SELECTOR, Published, sign_with, stop_signing
+from drumbeat.store import mailboxes
 from drumbeat.store.mailboxes import StoredMailbox
+from drumbeat.store.transaction import Tx
 
 _SECRETS = ("client_secret", "refresh_token", "key", "secret")
 _LOGINS = (
@@ -57,7 +59,7 @@ def _page(
         mailbox=mailbox,
         provider_name=dict(PROVIDERS).get(mailbox.provider or "", ""),
         oauth=oauth or Form.of(provider=Provider.GOOGLE.value, username=mailbox.sender_email, **blank),
-        dkim=dkim or Form.of(selector=mailbox.dkim_selector or USUAL_SELECTOR, key=None),
+        dkim=dkim or Form.of(selector=mailbox.dkim_selector or USUAL_SELECTOR, key=None, replace=False),
         hook=hook or Form.of(secret=None),
         logins=_LOGINS,
         redirect_uri=f"{world.settings.base_url}{PAGE}/consent",
@@ -107,10 +109,14 @@ def set_signature(request: AnyRequest, id: FromPath[str], body: RawBody) -> Resp
     """Signs from now on with a new key, or the one sent; shows the record to publish."""
     sent, number = posted(request, body, Role.ADMIN), read_id(id, "mailbox")
     pem, selector = sent.form.raw("key").strip() or new_key(), sent.form.text("selector")
+
+    def work(tx: Tx) -> Published:
+        if mailboxes.get(tx, sent.account_id, number).dkim_selector and not sent.form.is_on("replace"):
+            raise IncorrectValue("Tick “Replace the key that signs now” to sign with another one.", field="replace")
+        return sign_with(tx, sent.world.vault, sent.account_id, number, selector, pem, actor_id=sent.by)
+
     try:
-        told = sent.transact(
-            lambda tx: sign_with(tx, sent.world.vault, sent.account_id, number, selector, pem, actor_id=sent.by)
-        )
+        told = sent.transact(work)
     except (Invalid, InvalidMany) as error:
         return trust_again(sent, number, dkim=sent.form.complain(error))
     with sent.again() as visit:
