@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from drumbeat.domain.errors import IncorrectValue
+from drumbeat.domain.errors import IncorrectValue, TemplateSyntax
 from drumbeat.domain.person import Person
 from drumbeat.domain.template import TemplateText
-from drumbeat.operations.templates import Draft, add_template
+from drumbeat.operations.templates import Draft
 from drumbeat.operations.trial import MARK, Trial, send_trial, write_trial
 from drumbeat.store.database import Database
 from drumbeat.testing.clock import FrozenClock
@@ -32,11 +32,11 @@ def office(database: Database, clock: FrozenClock, tmp_path: Path) -> Iterator[O
 def trial_of(office: Office, source: TemplateText, person: Person, user_id: int = 0, mark: str = "mark") -> Trial:
     """The letter that somebody would get, for the owner or another user."""
     house = office.house
-    name = f"Tea {office.count('SELECT count(*) FROM templates')}"
-    template = office.transact(lambda tx: add_template(tx, house.account_id, Draft(name, source), house.owner_id))
     with office.database.read() as snapshot:
         by = user_id or house.owner_id
-        return write_trial(snapshot, house.world.writer, house.account_id, by, template, person, url=URL, mark=mark)
+        return write_trial(
+            snapshot, house.world.writer, house.account_id, by, Draft("", source), person, url=URL, mark=mark
+        )
 
 
 def send(office: Office, trial: Trial) -> None:
@@ -88,6 +88,21 @@ def test_what_lacks_a_mailbox_or_a_value_is_no_trial(office: Office) -> None:
     with pytest.raises(IncorrectValue) as caught:
         trial_of(office, vague, ada)
     assert caught.value.detail == "There is no value for person.title, person.custom.plan."
+
+
+def test_what_could_not_be_kept_is_no_trial(office: Office) -> None:
+    ada = office.house.person("Ada")
+    for source, field in (
+        (replace(TEA, subject="x" * 999), "subject"),
+        (replace(TEA, html="x" * 200_001), "html"),
+        (replace(TEA, text="x" * 200_001), "text"),
+    ):
+        with pytest.raises(IncorrectValue) as caught:
+            trial_of(office, source, ada)
+        assert caught.value.field == field
+    with pytest.raises(TemplateSyntax, match="line 1"):
+        trial_of(office, replace(TEA, text="{{ person"), ada)
+    assert office.sink.letters == []
 
 
 def test_what_the_mail_server_says_against_it_is_told(office: Office) -> None:

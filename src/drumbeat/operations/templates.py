@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from drumbeat.domain.account import User
-from drumbeat.domain.errors import AlreadyExists, IncorrectValue, MissingTags
+from drumbeat.domain.errors import AlreadyExists, IncorrectValue, MissingTags, TemplateFails
+from drumbeat.domain.gaps import fill_gaps
 from drumbeat.domain.line import check_line
 from drumbeat.domain.person import Person
-from drumbeat.domain.template import CONTENT_TYPE, Attachment, Rendered, TemplateText, compile_template
+from drumbeat.domain.template import (
+    CONTENT_TYPE,
+    SOURCE_LIMIT,
+    Attachment,
+    Rendered,
+    Template,
+    TemplateText,
+    compile_template,
+)
 from drumbeat.operations.values import letter_values, task_values
 from drumbeat.store import accounts, events, mailboxes, templates
 from drumbeat.store.templates import StoredTemplate
@@ -20,6 +30,7 @@ from drumbeat.store.transaction import Snapshot, Tx
 LARGEST_ATTACHMENT: Final = 10_000_000
 LONGEST_SUBJECT: Final = 998  # characters, as a line of a letter; merge tags count as they are written
 MOST_ATTACHMENTS: Final = 20
+_MOST_FILLED: Final = 4  # times that what was filled in asks for more
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +68,19 @@ def change_template(tx: Tx, account_id: int, id: int, draft: Draft, actor_id: in
 
 def _checked(tx: Tx, account_id: int, draft: Draft, but: StoredTemplate | None = None) -> Draft:
     name = check_line(draft.name, "name")
-    check_line(draft.source.subject, "subject", at_most=LONGEST_SUBJECT, blank=True)
+    template_of(draft.source)
     if any(each.name == name and each != but for each in templates.list_all(tx, account_id)):
         raise AlreadyExists(f"Another template has the name {name!r}.", field="name")
-    compile_template(draft.source)
     return Draft(name, draft.source, [_kept(tx, account_id, i, each) for i, each in enumerate(draft.attachments)])
+
+
+def template_of(source: TemplateText) -> Template:
+    """The template of texts that somebody wrote; Invalid if they are longer than any, TemplateSyntax as it says."""
+    check_line(source.subject, "subject", at_most=LONGEST_SUBJECT, blank=True)
+    for part, text in (("html", source.html), ("text", source.text)):
+        if len(text or "") > SOURCE_LIMIT:
+            raise IncorrectValue(f"It has at most {SOURCE_LIMIT:,} characters.", field=part)
+    return compile_template(source)
 
 
 def _kept(tx: Tx, account_id: int, number: int, attachment: Attachment) -> Attachment:
@@ -93,14 +112,16 @@ def keep_content(tx: Tx, account_id: int, content: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a person would get; or nothing, and the tags that have no value for them."""
+    """What a person would get; or nothing, the tags that have no value for them, and the letter with those marked."""
 
     rendered: Rendered | None
     missing: tuple[str, ...] = ()
+    marked: Rendered | None = None
 
 
 def preview(snapshot: Snapshot, account_id: int, user: User, source: TemplateText, person: Person, url: str) -> Preview:
     """The letter that a person would get from this user; `url` stands for the way out."""
+    template = template_of(source)
     account = accounts.get_account(snapshot, account_id)
     mailbox = None if user.mailbox_id is None else mailboxes.get(snapshot, account_id, user.mailbox_id)
     if mailbox is None:
@@ -108,9 +129,22 @@ def preview(snapshot: Snapshot, account_id: int, user: User, source: TemplateTex
     else:
         values = letter_values(person, account, mailbox, url)
     try:
-        return Preview(compile_template(source).render(values, snapshot.now))
+        return Preview(template.render(values, snapshot.now))
     except MissingTags as error:
-        return Preview(None, error.tags)
+        return Preview(None, error.tags, _marked(template, values, error.tags, snapshot.now))
+
+
+def _marked(template: Template, values: dict[str, Any], missing: Sequence[str], at: datetime) -> Rendered | None:
+    """The letter with its gaps marked, as `domain/gaps.py` does; None where nothing can be made of them."""
+    for _ in range(_MOST_FILLED):
+        values = fill_gaps(values, missing)
+        try:
+            return template.render(values, at)
+        except MissingTags as error:
+            missing = error.tags
+        except TemplateFails:
+            return None
+    return None
 
 
 def _journal(tx: Tx, account_id: int, fact: str, id: int, actor_id: int, name: str) -> None:

@@ -11,19 +11,19 @@ from drumbeat.domain.errors import IncorrectValue, MissingTags
 from drumbeat.domain.line import check_line
 from drumbeat.domain.person import Person
 from drumbeat.domain.sequence import ActionType, Step
-from drumbeat.domain.template import compile_template, freeze
+from drumbeat.domain.template import freeze
 from drumbeat.mail.compose import ascii_address
 from drumbeat.mail.outgoing import carry_one, post_of
 from drumbeat.mail.smtp import Envelope
 from drumbeat.operations.grants import Tokens
 from drumbeat.operations.letters import Frozen, Writer
 from drumbeat.operations.mailboxes import server_of
+from drumbeat.operations.templates import Draft, template_of
 from drumbeat.operations.values import letter_values
 from drumbeat.store import accounts, mailboxes, quarantine
 from drumbeat.store.installation import Vault
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.stamps import to_stamp
-from drumbeat.store.templates import StoredTemplate
 from drumbeat.store.transaction import Snapshot
 
 MARK = "[Trial] "
@@ -43,21 +43,23 @@ def write_trial(
     writer: Writer,
     account_id: int,
     user_id: int,
-    template: StoredTemplate,
+    draft: Draft,
     person: Person,
     *,
     url: str,
     mark: str,
 ) -> Trial:
-    """The letter of a person, to the user; `url` stands for the way out, `mark` makes its Message-ID one of its own.
+    """A person's letter of a template, kept or not, to the user; `url` stands for the way out, `mark` makes its
+    Message-ID one of its own.
 
-    IncorrectValue if the user has no mailbox, or the letter lacks values.
+    Invalid or TemplateSyntax as when it is kept; IncorrectValue if the user has no mailbox, or the letter lacks values.
     """
     user = accounts.get_user(snapshot, account_id, user_id)
     mailbox = _mailbox_of(snapshot, user)
     account = accounts.get_account(snapshot, account_id)
     sender = ascii_address(mailbox.sender_email, "sender")
-    source = replace(template.source, subject=f"{MARK}{template.source.subject}")
+    tags = template_of(draft.source).tags
+    source = replace(draft.source, subject=f"{MARK}{draft.source.subject}")
     frozen = Frozen(
         message_id=f"<trial.{check_line(mark, 'mark')}@{sender.rpartition('@')[2]}>",
         date=to_stamp(snapshot.now),
@@ -66,7 +68,7 @@ def write_trial(
         recipient_email=user.email,
         recipient_name=user.name,
         unsubscribe_url=url,
-        values=freeze(compile_template(source).tags, letter_values(person, account, mailbox, url)),
+        values=freeze(tags, letter_values(person, account, mailbox, url)),
         footer_locale=None,
         postal_address=account.postal_address,
         in_reply_to=None,
@@ -76,9 +78,8 @@ def write_trial(
     step = Step(
         ActionType.AUTOMATED_EMAIL,
         Delay(0, Unit.HOURS),
-        template.id,
         template=source,
-        attachments=template.attachments,
+        attachments=tuple(draft.attachments),
     )
     try:
         content = writer.write(account_id, step, frozen)

@@ -40,7 +40,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
   else trouble.textContent = trouble.dataset.unheard;
 });
 
-// Blanks are put where somebody wrote last.
+// Merge tags are put where somebody wrote last.
 let written = null;
 document.addEventListener("focusin", (event) => {
   if (event.target.matches("#editor textarea, #editor input[name=subject]")) written = event.target;
@@ -54,16 +54,54 @@ document.addEventListener("click", (event) => {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 });
 
-// A letter's HTML is shown anew while it is written.
+// A letter's HTML is shown anew while it is written: its texts alone are sent, to a frame as new, so that going back
+// leads off the page and not through all that was shown.
 for (const form of document.querySelectorAll("[data-preview]")) {
+  const sent = document.querySelector(form.dataset.preview);
   let waiting;
   const show = () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => form.requestSubmit(document.querySelector(form.dataset.preview)), 500);
+    const frame = document.querySelector(`iframe[name="${sent.target}"]`);
+    frame.replaceWith(frame.cloneNode());
+    for (const field of sent.elements) field.value = form.elements[field.name].value;
+    if (sent.elements.html.value.trim()) sent.submit();
   };
-  form.addEventListener("input", (event) => event.target.type !== "file" && show());
-  if (form.querySelector("[name=html]").value) show();
+  const soon = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(show, 500);
+  };
+  form.addEventListener("input", (event) => event.target.name in sent.elements && soon());
+  form.addEventListener("found", soon);
+  form.addEventListener("click", (event) => {
+    if (event.target.formTarget !== sent.target) return;
+    event.preventDefault();
+    show();
+  });
+  // Enter looks for people, as typing does; it would keep the template.
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.type === "search") event.preventDefault();
+  });
+  if (form.elements.html.value.trim()) soon();
 }
+
+// What was changed in a form and not sent is not left behind without a question.
+const changed = new Set();
+for (const form of document.querySelectorAll("[data-guard]")) {
+  if (form.dataset.guard) changed.add(form);
+  for (const name of ["input", "change"])
+    form.addEventListener(name, (event) => event.target.closest("[data-unguarded]") || changed.add(form));
+  form.addEventListener("submit", (event) => event.submitter?.hasAttribute("formtarget") || changed.delete(form));
+}
+addEventListener("beforeunload", (event) => changed.size && event.preventDefault());
+
+// A step's letter is asked for when it is opened, and while it is open whenever something changes that it is made from.
+function askForLetter(letter) {
+  letter.querySelector("[data-shown-by]").dispatchEvent(new Event("show"));
+}
+document.addEventListener("toggle", (event) => event.target.matches("[data-letter][open]") && askForLetter(event.target), true);
+document.addEventListener("change", (event) => {
+  if (event.target.id) document.querySelectorAll(`[data-letter][open]:has([data-shown-by~="${event.target.id}"])`).forEach(askForLetter);
+});
 
 // Steps are moved by their buttons or dragged by their grip; their order in the page is their order in the sequence.
 function number(list) {

@@ -20,7 +20,7 @@ from drumbeat.http.web.finding import read_number
 from drumbeat.http.web.forms import Form
 from drumbeat.http.web.frame import Visit, opened, posted, visiting
 from drumbeat.http.web.month import months_of
-from drumbeat.http.web.templates import offered_people, tried_for
+from drumbeat.http.web.tried import offered_people, tried_for
 from drumbeat.operations.drafting import (
     MOST_STEPS,
     Difference,
