@@ -16,7 +16,7 @@ from drumbeat.domain.delivery import DeliveryStatus, read_message_id
 from drumbeat.domain.enrollment import Enrollment, State
 from drumbeat.operations.execute import ContactInput, execute
 from drumbeat.operations.verification import verify_account
-from drumbeat.store import deliveries, enrollment_pages, installation
+from drumbeat.store import deliveries, doubts, enrollment_pages, installation
 from drumbeat.store.database import Database
 from drumbeat.testing.crew import Crew, crew
 from drumbeat.testing.house import House, letter, open_house
@@ -118,7 +118,7 @@ def _arrived(house: House, log: Path) -> Counter[int]:
 def _check_every_enrollment(house: House, arrived: Counter[int]) -> int:
     """Completed means arrived, doubtful is listed, nothing rests anywhere else; returns the doubts."""
     with house.world.database.read() as snapshot:
-        unknown = {d.enrollment_id for d in deliveries.list_unknown(snapshot, house.account_id)}
+        unknown = {d.enrollment_id for d in doubts.list_unknown(snapshot, house.account_id)}
         for enrollment in _all(house):
             last = deliveries.list_of_enrollment(snapshot, house.account_id, enrollment.id)[-1]
             if enrollment.id in unknown:

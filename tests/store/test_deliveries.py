@@ -12,7 +12,7 @@ from drumbeat.domain.delivery import DeliveryStatus
 from drumbeat.domain.enrollment import ActionStatus, State
 from drumbeat.domain.sequence import SequenceStatus
 from drumbeat.domain.unsubscribe import Suppression
-from drumbeat.store import accounts, deliveries, due, enrollments, mailboxes, people, sequences, unsubscribes
+from drumbeat.store import accounts, deliveries, doubts, due, enrollments, mailboxes, people, sequences, unsubscribes
 from drumbeat.store.deliveries import Delivery, Key, Settled
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import BrokenRule, Tx
@@ -218,7 +218,7 @@ class TestSettling:
         look_at = tx.now + timedelta(minutes=10)
         deliveries.settle(tx, us.account_id, [Settled((1, 0, 0), UNKNOWN, "silence", look_at)], "t")
         assert deliveries.find_unknown(tx, us.account_id, 1) == stored(tx, us)
-        assert [d.key for d in deliveries.list_unknown(tx, us.account_id)] == [(1, 0, 0)]
+        assert [d.key for d in doubts.list_unknown(tx, us.account_id)] == [(1, 0, 0)]
         assert deliveries.expired(tx, look_at, 9) == []
         assert [d.key for d in deliveries.expired(tx, look_at + timedelta(seconds=1), 9)] == [(1, 0, 0)]
 
@@ -263,7 +263,7 @@ def test_another_account_with_the_same_ids_sees_and_changes_nothing(tx: Tx, us: 
     assert deliveries.list_of_enrollment(tx, account_id, 1) == []
     assert deliveries.list_of_steps(tx, account_id, [(1, 0)]) == []
     assert deliveries.last_accepted(tx, account_id, [1]) == {}
-    assert deliveries.list_unknown(tx, account_id) == []
+    assert doubts.list_unknown(tx, account_id) == []
     assert deliveries.find_unknown(tx, account_id, 1) is None
     assert deliveries.claim_queued(tx, account_id, [key], "x", tx.now + LEASE) == []
     assert deliveries.settle(tx, account_id, [Settled(key, ACCEPTED, "")], "t") == frozenset()

@@ -57,8 +57,8 @@ MAY_WALK = {
     "accounts._SKIP_IDS": "a counter for each noun",
     "accounts._ADD_ACCOUNT": "looks for rows that refer to the new account; there are none",
     "deliveries._EXPIRED": "open letters only, by their own partial index",
-    "deliveries._UNKNOWN": "doubts only, by their own partial index",
     "deliveries._UNKNOWN_OF_MAILBOX": "doubts only, by their own partial index",
+    "doubts._COUNT": "doubts only, by their own partial index",
     "due._COUNTS": "the operator's view of the lanes",
     "erasure._BLANK_JOURNAL": "an erasure, which a person asks for, once or twice",
     "erasure._BLANK_REJECTED": "the same",
@@ -93,6 +93,7 @@ def _pages(database: Database) -> list[tuple[str, Statement]]:
         "resource_ids": (None, [1]),
         "actor_id": (None, 1),
         "runs_sequence_id": (None, 1),
+        "variant_b_of": (None, 1),
         "failure_reason": (None, FailureReason.AUTH),
         "descending": (False, True),
     }
@@ -196,7 +197,7 @@ BY_ID = "PRIMARY KEY (account_id=? AND id=?"
 BY_PERSON = ("ix_enrollments_resource (account_id=? AND resource_type=? AND resource_id=?", "uq_enrollments_")
 # By which indexes a page may be found that asks for one of these, the first that fits; the rest walks the ids.
 PAGE_INDEXES = (
-    ((":failure_reason", ":runs_sequence_id", ":actor_id"), ("ix_enrollments_", "uq_enrollments_", BY_ID)),
+    ((":failure_reason", ":runs_sequence_id", ":variant_b_of", ":actor_id"), ("ix_enrollments_", "uq_enrollments_", BY_ID)),
     ((":named",), (BY_ID,)),
     ((":sought",), BY_PERSON),
     (("",), ("PRIMARY KEY (account_id=?",)),

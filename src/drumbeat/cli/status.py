@@ -22,7 +22,7 @@ from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.timeline import Hold, Lifter, Stage
 from drumbeat.operations.doubts import count_as_not_sent, count_as_sent, send_again, sha256_rewritten
 from drumbeat.operations.status import AccountStatus, Explained, account_status, explained
-from drumbeat.store import accounts, deliveries, quarantine
+from drumbeat.store import accounts, doubts, quarantine
 from drumbeat.store.transaction import Snapshot, Tx
 
 unknown_app = typer.Typer(no_args_is_help=True, help="Letters of which nobody knows whether they arrived.")
@@ -125,7 +125,7 @@ def list_unknown(account: AccountOption = None) -> None:
     """List the letters in doubt."""
     with opened() as world, world.database.read() as snapshot:
         account_id = pick_account(snapshot, account)
-        found = deliveries.list_unknown(snapshot, account_id)
+        found = doubts.list_unknown(snapshot, account_id)
     rows = [(d.enrollment_id, d.position, d.transmitting_at, d.lease_until, d.reply) for d in found]
     columns = ("enrollment", "step", "sent at", "evidence awaited until", "what is known")
     show_table("Unknown letters", columns, rows)

@@ -12,7 +12,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from drumbeat.domain.calendar import Delay, Unit
-from drumbeat.domain.delivery import FailureReason
+from drumbeat.domain.delivery import DeliveryStatus, FailureReason
 from drumbeat.domain.enrollment import ActionStatus, FinishedReason, State
 from drumbeat.domain.event import Fact
 from drumbeat.domain.inbound import InboundKind
@@ -217,6 +217,14 @@ _LIFTERS: Final[Mapping[str, str]] = {
     Lifter.SERVER: "It is tried again by itself.",
     Lifter.OPERATOR: "The operator can lift it.",
 }
+_LETTERS: Final[Mapping[str, str]] = {
+    DeliveryStatus.QUEUED: "Queued",
+    DeliveryStatus.CLAIMED: "Being sent",
+    DeliveryStatus.TRANSMITTING: "Being sent",
+    DeliveryStatus.ACCEPTED: "Sent",
+    DeliveryStatus.REFUSED: "Not sent",
+    DeliveryStatus.UNKNOWN: "In doubt",
+}
 _SEQUENCES: Final[Mapping[str, str]] = {
     SequenceStatus.DRAFT: "Draft",
     SequenceStatus.ACTIVE: "Active",
@@ -240,6 +248,7 @@ TABLES: Final[Mapping[str, Any]] = {
     "step_words": _STEPS,
     "received_words": _RECEIVED,
     "lifters": _LIFTERS,
+    "letter_words": _LETTERS,
     "sequence_words": _SEQUENCES,
     "badges": _BADGES,
 }

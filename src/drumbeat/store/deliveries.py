@@ -197,11 +197,6 @@ def expired(snapshot: Snapshot, now: datetime, limit: int) -> list[Delivery]:
     return [_delivery(row) for row in snapshot.all(_EXPIRED, now=to_stamp(now), limit=limit)]
 
 
-def list_unknown(snapshot: Snapshot, account_id: int) -> list[Delivery]:
-    """The account's doubts, oldest enrollment first."""
-    return [_delivery(row) for row in snapshot.all(_UNKNOWN, account_id=account_id)]
-
-
 def list_unknown_of_mailbox(
     snapshot: Snapshot, account_id: int, mailbox_id: int, since: datetime, limit: int
 ) -> list[Delivery]:
@@ -379,10 +374,6 @@ _RENEW = Statement(f"""
 _EXPIRED = Statement(f"""
     SELECT {_COLUMNS} FROM deliveries d WHERE d.lease_until IS NOT NULL AND d.lease_until < :now
     ORDER BY d.lease_until LIMIT :limit
-""")
-_UNKNOWN = Statement(f"""
-    SELECT {_COLUMNS} FROM deliveries d WHERE d.account_id = :account_id AND d.status = 'unknown'
-    ORDER BY d.enrollment_id
 """)
 _UNKNOWN_OF_MAILBOX = Statement(f"""
     SELECT {_COLUMNS} FROM deliveries d

@@ -164,12 +164,14 @@ _OF_ENROLLMENTS = Statement(f"""
 """)
 _LATEST = Statement(f"""
     SELECT {_COLUMNS} FROM received_messages
-    WHERE account_id = :account_id AND kind = :kind AND received_at >= :since ORDER BY id DESC LIMIT :limit
+    WHERE account_id = :account_id AND kind = :kind AND received_at >= :since
+    ORDER BY received_at DESC, id DESC LIMIT :limit
 """)
 _LATEST_OF = Statement(f"""
     SELECT {", ".join(f"r.{name}" for name in _COLUMNS.split(", "))} FROM received_messages r
     JOIN enrollments e ON e.account_id = :account_id AND e.id = r.enrollment_id AND e.actor_id = :seen_by
-    WHERE r.account_id = :account_id AND r.kind = :kind AND r.received_at >= :since ORDER BY r.id DESC LIMIT :limit
+    WHERE r.account_id = :account_id AND r.kind = :kind AND r.received_at >= :since
+    ORDER BY r.received_at DESC, r.id DESC LIMIT :limit
 """)
 _SAVE_ABSENCE = Statement("""
     INSERT INTO absences (account_id, address_hash, until, message_id, created_at)

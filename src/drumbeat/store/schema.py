@@ -654,6 +654,40 @@ Index(
     postgresql_where=text("state = 'blocked'"),
 )
 Index(
+    "ix_enrollments_blocked_of_actor",
+    enrollments.c.account_id,
+    enrollments.c.actor_id,
+    enrollments.c.failure_reason,
+    enrollments.c.id,
+    sqlite_where=text("state = 'blocked'"),
+    postgresql_where=text("state = 'blocked'"),
+)
+Index(
+    "ix_enrollments_running_of_actor",
+    enrollments.c.account_id,
+    enrollments.c.actor_id,
+    enrollments.c.runs_sequence_id,
+    enrollments.c.id,
+    sqlite_where=_ONGOING,
+    postgresql_where=_ONGOING,
+)
+Index(
+    "ix_enrollments_blocked_of_sequence",
+    enrollments.c.account_id,
+    enrollments.c.sequence_id,
+    sqlite_where=text("state = 'blocked'"),
+    postgresql_where=text("state = 'blocked'"),
+)
+_IN_VARIANT_B = text("state <> 'finished' AND sequence_id <> runs_sequence_id")
+Index(
+    "ix_enrollments_variant_b",
+    enrollments.c.account_id,
+    enrollments.c.sequence_id,
+    enrollments.c.id,
+    sqlite_where=_IN_VARIANT_B,
+    postgresql_where=_IN_VARIANT_B,
+)
+Index(
     "ix_enrollments_replan",
     enrollments.c.account_id,
     enrollments.c.runs_sequence_id,
@@ -798,6 +832,14 @@ for _name, _columns in (("open_of_owner", ("id",)), ("due", ("due_at", "id"))):
         sqlite_where=text("completed_at IS NULL"),
         postgresql_where=text("completed_at IS NULL"),
     )
+Index(
+    "ix_tasks_due_of_all",
+    tasks.c.account_id,
+    tasks.c.due_at,
+    tasks.c.id,
+    sqlite_where=text("completed_at IS NULL"),
+    postgresql_where=text("completed_at IS NULL"),
+)
 Index("ix_tasks_resource", tasks.c.account_id, tasks.c.resource_type, tasks.c.resource_id, tasks.c.id)
 
 # --- what came back ---------------------------------------------------------------------------------
@@ -832,7 +874,13 @@ Index(
     received_messages.c.enrollment_id,
     received_messages.c.id,
 )
-Index("ix_received_messages_kind", received_messages.c.account_id, received_messages.c.kind, received_messages.c.id)
+Index(
+    "ix_received_messages_kind",
+    received_messages.c.account_id,
+    received_messages.c.kind,
+    received_messages.c.received_at,
+    received_messages.c.id,
+)
 
 # Address keys whose person is away, as an auto-reply said: no letter leaves for them before.
 absences = tenant_table(

@@ -44,6 +44,29 @@ def list_due(snapshot: Snapshot, account_id: int, owner_id: int, until: datetime
     return [_task(row) for row in snapshot.all(_LIST_DUE, **given)]
 
 
+def list_open_by_due(
+    snapshot: Snapshot, account_id: int, limit: int, *, owner_id: int | None = None, after: Task | None = None
+) -> list[Task]:
+    """Open tasks of a user, or everybody's, behind one of them: the longest due first, those without a date last."""
+    dated, undated = (_DATED, _UNDATED) if owner_id is None else (_DATED_OF, _UNDATED_OF)
+    given = {"account_id": account_id} | ({} if owner_id is None else {"owner_id": owner_id})
+    found: list[Record] = []
+    after_id = after.id if after is not None else 0
+    if after is None or after.due_at is not None:
+        behind = _LONG_AGO if after is None or after.due_at is None else to_stamp(after.due_at)
+        found = list(snapshot.all(dated, **given, after_at=behind, after=after_id, limit=limit))
+        after_id = 0
+    if len(found) < limit:
+        found += snapshot.all(undated, **given, after=after_id, limit=limit - len(found))
+    return [_task(row) for row in found]
+
+
+def list_done(snapshot: Snapshot, account_id: int, owner_id: int, since: datetime, limit: int) -> list[Task]:
+    """Tasks of a user that were completed since an instant, the last changed first."""
+    given = {"account_id": account_id, "owner_id": owner_id, "since": to_stamp(since), "limit": limit}
+    return [_task(row) for row in snapshot.all(_LIST_DONE, **given)]
+
+
 def complete(tx: Tx, account_id: int, id: int) -> None:
     """Mark a task as done now."""
     tx.run(_COMPLETE, account_id=account_id, id=id, now=to_stamp(tx.now))
@@ -132,6 +155,27 @@ _LIST_DUE = Statement(f"""
     SELECT {_COLUMNS} FROM tasks t
     WHERE t.account_id = :account_id AND t.owner_id = :owner_id AND t.completed_at IS NULL AND t.due_at IS NOT NULL
         AND t.due_at <= :until ORDER BY t.due_at, t.id LIMIT :limit
+""")
+_LONG_AGO = -(2**62)
+_BY_DUE = f"""
+    SELECT {_COLUMNS} FROM tasks t WHERE t.account_id = :account_id {{0}} AND t.completed_at IS NULL
+        AND t.due_at IS NOT NULL AND (t.due_at, t.id) > (:after_at, :after)
+    ORDER BY t.due_at, t.id LIMIT :limit
+"""
+_WITHOUT_DUE = f"""
+    SELECT {_COLUMNS} FROM tasks t WHERE t.account_id = :account_id {{0}} AND t.completed_at IS NULL
+        AND t.due_at IS NULL AND t.id > :after
+    ORDER BY t.id LIMIT :limit
+"""
+_OF_OWNER = "AND t.owner_id = :owner_id"
+_DATED, _UNDATED = Statement(_BY_DUE.format("")), Statement(_WITHOUT_DUE.format(""))
+_DATED_OF, _UNDATED_OF = Statement(_BY_DUE.format(_OF_OWNER)), Statement(_WITHOUT_DUE.format(_OF_OWNER))
+# Not the owner's index: it would gather all that they ever did.
+_LIST_DONE = Statement(f"""
+    SELECT {_COLUMNS} FROM tasks t
+    WHERE t.account_id = :account_id AND +t.owner_id = :owner_id AND t.updated_at >= :since
+        AND t.completed_at >= :since
+    ORDER BY t.updated_at DESC, t.id DESC LIMIT :limit
 """)
 _COMPLETE = Statement("""
     UPDATE tasks SET completed_at = :now, updated_at = :now

@@ -71,3 +71,16 @@ def test_sellers_who_see_their_own_alone_see_nobody_else_s(
         )
     )
     assert f'href="/enrollments/{id}"' not in see(seller, "/doubts").text
+
+
+def test_any_number_of_doubts_is_listed_page_by_page(
+    owner: Browser, world: World, cast: Cast, new_lead: Callable[..., Person]
+) -> None:
+    ids = [doubted(world, cast, new_lead(f"lead{number}@customer.example")) for number in range(51)]
+    first, second = see(owner, "/doubts").text, see(owner, f"/doubts?after={ids[49]}").text
+    assert f'href="/enrollments/{ids[0]}"' in first
+    assert f'href="/doubts?after={ids[49]}">Next page</a>' in first
+    assert f'href="/enrollments/{ids[50]}"' not in first
+    assert f'href="/enrollments/{ids[50]}"' in second
+    assert f'href="/enrollments/{ids[49]}"' not in second
+    assert 'href="/doubts">First page</a>' in second

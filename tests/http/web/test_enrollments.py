@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from drumbeat.domain.account import Role
 from drumbeat.domain.calendar import Unit
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import ActionStatus, Enrollment, FinishedReason, State
-from drumbeat.domain.happening import CannotSend
+from drumbeat.domain.happening import CannotSend, StepDue
 from drumbeat.domain.sequence import Sequence
 from drumbeat.domain.template import TemplateText
+from drumbeat.domain.timeline import Binding, Hold, Lifter
 from drumbeat.http.pages import CAGE_POLICY
+from drumbeat.http.web.mending import lifter_of, link_of
 from drumbeat.store import accounts, people
 from drumbeat.testing.cast import Cast, letter, task_step
 from drumbeat.testing.clock import FrozenClock
@@ -195,7 +198,7 @@ def test_a_letter_is_shown_as_it_left_with_what_the_server_said_and_its_html_cag
     page = see(seller, path)
     shown = words(page)
     assert "From Sam Seller <sam@northwind.example> To Lena Lead <lena@customer.example>" in shown
-    assert "State Accepted today 11:00 The mail server said 250 2.0.0 queued" in shown
+    assert "State Sent today 11:00 The mail server said 250 2.0.0 queued" in shown
     assert "Text Dear <you>" in shown
     assert "<script>" not in page.text.partition("</head>")[2]
     assert f'sandbox title="The letter\'s HTML" src="{path}/html"' in page.text
@@ -248,3 +251,82 @@ def test_colleagues_runs_are_not_there_for_agents_who_see_their_own_alone(
     assert ("Lena" in listed, "Carl" in listed) == (True, False)
     assert "Nobody runs it." in words(see(seller, f"/sequences/{cast.us.letters.id}"), "running")
     assert see(owner, path).status_code == see(seller, f"/enrollments/{mine.id}").status_code == 200
+
+
+def test_enrollments_are_found_by_the_sequence_they_run_in_page_by_page(
+    works: Works, seller: Browser, cast: Cast
+) -> None:
+    works.enroll_many(cast.us.letters, [f"P{number:02}" for number in range(52)])
+    works.enroll(cast.us.with_task, works.lead())
+    every = words(see(seller, "/enrollments"))
+    assert "Lena Lead in" in every
+    page = see(seller, f"/enrollments?sequence={cast.us.letters.id}")
+    assert "Running in Two letters" in words(page)
+    assert "Lena Lead" not in words(page)
+    assert f'href="/enrollments?sequence={cast.us.letters.id}&amp;after=3"' in page.text
+    second = see(seller, f"/enrollments?sequence={cast.us.letters.id}&after=3")
+    assert ("P01" in words(second), "P02" in words(second)) == (True, False)
+    assert f'href="/enrollments?sequence={cast.us.letters.id}">First page</a>' in second.text
+    post(seller, f"/enrollments/{works.count('enrollments')}/stop")
+    assert "Nobody runs it." in words(see(seller, f"/enrollments?sequence={cast.us.with_task.id}"))
+    assert "Lena Lead" in words(see(seller, "/enrollments?sequence=9999"))
+
+
+def test_all_that_a_run_s_page_says_and_offers_is_asked_for_again_together_while_it_runs(
+    works: Works, seller: Browser, cast: Cast
+) -> None:
+    enrolled = works.enroll(cast.us.letters, works.lead())
+    path = f"/enrollments/{enrolled.id}"
+    before, polled, after = see(seller, path).text.partition('<div id="run"')
+    assert polled
+    assert f'hx-get="{path}" hx-trigger="every 10s" hx-select="#run" hx-swap="outerHTML"' in after
+    assert "hx-get" not in before
+    for part in ("badge", "Stop it", 'id="timeline"', 'id="received"', 'id="history"'):
+        assert part in after
+        assert part not in before.partition("<main")[2]
+    post(seller, f"{path}/stop")
+    assert "hx-get" not in see(seller, path).text
+
+
+def test_counting_a_doubt_asks_once_more_since_nothing_takes_it_back(works: Works, seller: Browser) -> None:
+    path = f"/enrollments/{doubtful(works).id}"
+    assert "If it did not arrive, the person never gets it. The next step follows." in words(see(seller, path), "doubt")
+    post(seller, f"{path}/stop")
+    ended = words(see(seller, path), "doubt")
+    assert "If it arrived after all, nothing here says so any more." in ended
+    assert "The next step follows." not in ended
+
+
+def test_what_holds_a_run_says_who_mends_it_and_leads_there(
+    works: Works, seller: Browser, owner: Browser, cast: Cast, happen: Happen
+) -> None:
+    enrolled = works.enroll(cast.us.letters, works.lead())
+    path, mailbox_id = f"/enrollments/{enrolled.id}", cast.us.seller.mailbox_id
+    happen(enrolled.id, CannotSend(FailureReason.AUTH, "535 no"))
+    for browser, told, link in ((owner, "You can lift it. Mailbox", True), (seller, "An admin can lift it.", False)):
+        page = see(browser, path)
+        assert told in words(page)
+        assert (f'href="/settings/mailboxes/{mailbox_id}"' in page.text) is link
+    by_task = works.enroll(cast.us.with_task, works.lead("Leo"))
+    happen(by_task.id, StepDue())
+    task_id = works.enrollment(by_task.id).task_id
+    assert f'href="/tasks/{task_id}">Task</a>' in see(seller, f"/enrollments/{by_task.id}").text
+    lia = works.lead("Lia")
+    unreached = works.enroll(cast.us.letters, lia).id
+    happen(unreached, UNDELIVERED)
+    mending = f'href="/people/lead/{lia.id}/edit">Change the person</a>'
+    assert mending in see(seller, f"/enrollments/{unreached}").text
+
+
+@pytest.mark.parametrize("binding", Binding)
+def test_no_agent_is_led_to_a_page_of_admins(binding: Binding, works: Works) -> None:
+    enrolled, seller = works.enroll(works.cast.us.letters, works.lead()), works.cast.us.seller
+    for reason in (None, *FailureReason):
+        hold = Hold(binding, None, None, Lifter.USER, "Held.", reason)
+        href, name = link_of(hold, Role.AGENT, enrolled, None, seller)
+        assert not href.startswith("/settings")
+        assert bool(href) == bool(name)
+        admins, _ = link_of(hold, Role.ADMIN, enrolled, None, seller)
+        is_for_admins = admins.startswith("/settings")
+        assert lifter_of(hold, Role.AGENT) is (Lifter.ADMIN if is_for_admins else Lifter.USER)
+        assert lifter_of(hold, Role.ADMIN) is Lifter.USER

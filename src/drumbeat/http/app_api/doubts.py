@@ -18,7 +18,7 @@ from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import read_parameters
 from drumbeat.operations.doubts import count_as_not_sent, count_as_sent, send_again, sha256_rewritten
 from drumbeat.operations.views import view
-from drumbeat.store import deliveries, enrollments
+from drumbeat.store import doubts
 from drumbeat.store.transaction import Tx
 
 
@@ -101,11 +101,7 @@ def list_doubts(request: AnyRequest) -> Response[bytes]:
     with parts_of(request).world.database.read() as snapshot:
         member = admit_member(snapshot, request)
         read_parameters(request)
-        found = deliveries.list_unknown(snapshot, member.account_id)
-        if member.seen_by is not None:
-            ids = [each.enrollment_id for each in found]
-            seen = {e.id: e.subject.actor_id for e in enrollments.find_many(snapshot, member.account_id, ids)}
-            found = [each for each in found if seen[each.enrollment_id] == member.seen_by]
+        found = doubts.list_unknown(snapshot, member.account_id, seen_by=member.seen_by)
     return reply_all(
         [
             ShownDoubt(d.enrollment_id, d.position, stamp(d.transmitting_at), stamp(d.lease_until), d.reply)

@@ -73,7 +73,36 @@ def upgrade() -> None:
             sqlite_where=is_open,
             postgresql_where=is_open,
         )
-    op.create_index("ix_received_messages_kind", "received_messages", ["account_id", "kind", "id"])
+    for name, columns, is_such in (
+        ("ix_enrollments_blocked_of_sequence", ["sequence_id"], "state = 'blocked'"),
+        ("ix_enrollments_variant_b", ["sequence_id", "id"], "state <> 'finished' AND sequence_id <> runs_sequence_id"),
+    ):
+        op.create_index(
+            name,
+            "enrollments",
+            ["account_id", *columns],
+            sqlite_where=sa.text(is_such),
+            postgresql_where=sa.text(is_such),
+        )
+    op.create_index(
+        "ix_tasks_due_of_all",
+        "tasks",
+        ["account_id", "due_at", "id"],
+        sqlite_where=is_open,
+        postgresql_where=is_open,
+    )
+    for name, column, is_so in (
+        ("ix_enrollments_blocked_of_actor", "failure_reason", sa.text("state = 'blocked'")),
+        ("ix_enrollments_running_of_actor", "runs_sequence_id", sa.text("state <> 'finished'")),
+    ):
+        op.create_index(
+            name,
+            "enrollments",
+            ["account_id", "actor_id", column, "id"],
+            sqlite_where=is_so,
+            postgresql_where=is_so,
+        )
+    op.create_index("ix_received_messages_kind", "received_messages", ["account_id", "kind", "received_at", "id"])
     op.add_column("accounts", sa.Column("locale", sa.Text(), server_default="en-GB", nullable=False))
     op.add_column("users", sa.Column("locale", sa.Text(), nullable=True))
     _write_words(op.get_bind())
