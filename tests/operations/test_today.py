@@ -14,6 +14,7 @@ from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.happening import CannotSend, StepDue
 from drumbeat.domain.sequence import Sequence, SequenceStatus
+from drumbeat.domain.timeline import Quarantine
 from drumbeat.operations.changes import apply
 from drumbeat.operations.inbound import read, take_in
 from drumbeat.operations.letters import read_frozen
@@ -21,8 +22,8 @@ from drumbeat.operations.mailboxes import limit_mailbox
 from drumbeat.operations.sequences import set_status
 from drumbeat.operations.tasks import add as add_task
 from drumbeat.operations.tasks import complete
-from drumbeat.operations.today import BlockedGroup, Outlook, Today, blocked_groups, end_of_today, today_of
-from drumbeat.store import accounts, enrollments, overview, received, tasks
+from drumbeat.operations.today import BlockedGroup, Outlook, Stop, Today, blocked_groups, end_of_today, today_of
+from drumbeat.store import accounts, doubts, enrollments, overview, quarantine, received, tasks
 from drumbeat.store.database import Database
 from drumbeat.store.lanes import NO_MAILBOX
 from drumbeat.store.received import ReceivedMessage
@@ -69,6 +70,7 @@ def outlook(office: Office) -> tuple[int, int, int]:
     """What the owner's mailbox sends today, what its limits hold, and what windows hold."""
     (found,) = [each for each in today(office).outlooks if each.mailbox is not None]
     assert found.planned == found.leaving + found.held_by_limits + found.held_by_time
+    assert found.stop is None
     return found.leaving, found.held_by_limits, found.held_by_time
 
 
@@ -182,7 +184,7 @@ def test_what_is_blocked_is_grouped_by_its_cause_the_most_first(office: Office) 
         rows = overview.blocked_for(snapshot, account_id, FailureReason.RECIPIENT_INVALID, 2)
         assert [(bool(row.in_doubt), row.total) for row in rows] == [(False, 2)]
         assert overview.blocked_by_sequence(snapshot, account_id, 99) == {welcome.id: 3, other.id: 2}
-        assert sum(overview.blocked_by_sequence(snapshot, account_id, 4).values()) == 4
+        assert overview.blocked_by_sequence(snapshot, account_id, 2) == {welcome.id: 2, other.id: 2}, "each by itself"
         assert blocked_groups(snapshot, account_id + 1) == ()
     assert office.house.enrollment(doubted.id).in_doubt
 
@@ -191,10 +193,106 @@ def test_what_leaves_today_is_counted_apart_from_what_limits_hold(office: Office
     house, limits = office.house, {"per_day": 3, "spacing": 60}
     office.transact(lambda tx: limit_mailbox(tx, house.account_id, house.mailbox_id, limits))
     enrolled(office, house.sequence(letter()), "Ada", "Bob", "Cem", "Dee", "Eve")
-    assert outlook(office) == (5, 0, 0)
+    assert outlook(office) == (3, 2, 0)
     office.work()
     assert len(office.sink.letters) == 1
     assert outlook(office) == (2, 2, 0)
+
+
+def test_what_is_due_tonight_has_the_room_that_the_hours_from_then_on_leave(office: Office) -> None:
+    house, limits = office.house, {"per_hour": 2}
+    office.transact(lambda tx: limit_mailbox(tx, house.account_id, house.mailbox_id, limits))
+    hours_left = int((end_of_today(office.clock(), "UTC") - office.clock()) / timedelta(hours=1))
+    tonight = house.sequence(letter(f"{hours_left} hours"))
+    enrolled(office, tonight, *(f"P{number}" for number in range(7)))
+    leaving, by_limits, by_time = outlook(office)
+    assert (leaving, by_limits, by_time) == (2, 5, 0)
+    office.later(hours=hours_left)
+    assert len(office.sink.letters) == leaving
+
+
+def test_no_more_leaves_than_the_month_s_allowance_lets(office: Office) -> None:
+    office.set_account(monthly_allowance=2)
+    enrolled(office, office.house.sequence(letter("1 hours")), "Ada", "Bob", "Cem")
+    (found,) = today(office).outlooks
+    assert (found.leaving, found.held_by_allowance, found.planned) == (2, 1, 3)
+    office.later(hours=1)
+    assert len(office.sink.letters) == 2
+
+
+def test_nothing_leaves_by_a_mailbox_that_something_stops_and_the_cause_is_named(office: Office) -> None:
+    now = office.clock()
+    enrolled(office, office.house.sequence(letter("1 hours")), "Ada", "Bob")
+    free = {"status": "active", "hold_reason": None, "held_until": None, "needs_identity": False}
+    for changes, stop in (
+        ({"is_active": False}, Stop.MAILBOX_OFF),
+        ({"hold_reason": "auth"}, Stop.MAILBOX_HELD),
+        ({"needs_identity": True}, Stop.SENDER_UNKNOWN),
+        ({"held_until": now + timedelta(days=1)}, Stop.UNREACHABLE),
+        ({"held_until": now + timedelta(minutes=5)}, None),
+    ):
+        office.set_mailbox(**changes)
+        (found,) = today(office).outlooks
+        assert (found.leaving, found.stopped, found.stop) == ((0, 2, stop) if stop else (2, 0, None))
+        assert found.planned == 2
+        office.set_mailbox(**free)
+    office.set_account(sequences_enabled=False)
+    (found,) = today(office).outlooks
+    assert (found.leaving, found.stopped, found.stop) == (0, 2, Stop.SEQUENCES_OFF)
+
+
+def test_tasks_come_while_letters_are_switched_off_but_not_in_quarantine(office: Office) -> None:
+    enrolled(office, office.house.sequence(task("1 hours")), "Ada")
+    office.set_account(sequences_enabled=False)
+    assert today(office).outlooks == (Outlook(None, 1),)
+    office.set_mailbox(hold_reason="auth")
+    office.set_account(sequences_enabled=True)
+    (_, held) = today(office).outlooks
+    assert (held.planned, held.stop) == (0, Stop.MAILBOX_HELD)
+    office.set_mailbox(hold_reason=None)
+    office.transact(lambda tx: quarantine.begin(tx, Quarantine(tx.now, "The database was restored.")))
+    assert today(office).outlooks == (Outlook(None, 0, stopped=1, stop=Stop.QUARANTINE),)
+
+
+def test_where_nobody_can_send_what_stands_in_the_way_is_told_by_its_number(office: Office) -> None:
+    sam = office.add_user()
+    welcome = office.house.sequence(letter())
+    enrolled(office, welcome, "Ada", "Bob", actor_id=sam.id)
+    office.work()
+    office.set_mailbox(is_active=False)
+    enrolled(office, welcome, "Cem")
+    office.work()
+    no_mailbox = "Sam Seller has no mailbox. Connect one to send."
+    (found,) = today(office).blocked
+    assert (found.reason, found.count) == (FailureReason.SENDOUT_DISABLED, 3)
+    assert found.causes == ((no_mailbox, 2), ("The mailbox is switched off. Switch it on to send.", 1))
+    (mine,) = today(office, seen_by=sam.id).blocked
+    assert mine.causes == ((no_mailbox, 2),)
+
+
+def test_only_a_mailbox_that_sends_to_people_counts_as_connected(office: Office) -> None:
+    assert not today(office).has_mailbox
+    office.set_mailbox(is_catcher=False)
+    assert today(office).has_mailbox
+
+
+def test_letters_in_doubt_are_counted_and_listed_as_far_as_one_sees_them(office: Office) -> None:
+    sam = office.add_user(mailbox_id=office.house.mailbox_id)
+    welcome = office.house.sequence(letter())
+    office.sink.script = {At.DOT: CUT}
+    mine, his = enrolled(office, welcome, "Ada", "Bob"), enrolled(office, welcome, "Cem", actor_id=sam.id)
+    office.work()
+    ids, account_id = sorted(each.id for each in (*mine, *his)), office.house.account_id
+    assert today(office).in_doubt == 3
+    assert today(office, seen_by=sam.id).in_doubt == 1
+    with office.database.read() as snapshot:
+        assert doubts.count(snapshot, account_id, 2) == 2
+        assert [each.enrollment_id for each in doubts.list_unknown(snapshot, account_id)] == ids
+        assert [each.enrollment_id for each in doubts.list_unknown(snapshot, account_id, limit=1)] == ids[:1]
+        assert [each.enrollment_id for each in doubts.list_unknown(snapshot, account_id, after=ids[0])] == ids[1:]
+        seen = doubts.list_unknown(snapshot, account_id, limit=1, seen_by=sam.id)
+        assert [each.enrollment_id for each in seen] == [each.id for each in his]
+        assert doubts.list_unknown(snapshot, account_id + 1) == []
 
 
 def test_what_a_window_holds_was_to_leave_today_and_what_waits_for_its_delay_was_not(office: Office) -> None:
@@ -219,7 +317,7 @@ def test_paused_sequences_leave_nothing_and_are_not_counted(office: Office) -> N
 
 def test_tasks_and_letters_without_a_mailbox_have_an_outlook_of_their_own(office: Office) -> None:
     enrolled(office, office.house.sequence(task("1 hours")), "Ada", "Bob")
-    assert today(office).outlooks == (Outlook(None, 2, 0, 0),)
+    assert today(office).outlooks == (Outlook(None, 2),)
     assert today(office, seen_by=office.house.owner_id).outlooks == ()
 
 

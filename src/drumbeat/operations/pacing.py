@@ -18,10 +18,15 @@ def open_diary(tx: Tx, mailbox: StoredMailbox, account: Account) -> Diary | None
     """The turns of a mailbox, locked until the end of the transaction; None if nothing limits it."""
     if not mailbox.is_paced:
         return None
-    pace = mailbox.pace(account.time_zone)
     turns.lock(tx, mailbox.account_id, mailbox.id)
-    since = pace.day_of(tx.now - timedelta(hours=1))
-    return Diary(pace, turns.hours_since(tx, mailbox.account_id, mailbox.id, since))
+    return read_diary(tx, mailbox, account)
+
+
+def read_diary(snapshot: Snapshot, mailbox: StoredMailbox, account: Account) -> Diary:
+    """The turns of a mailbox with limits as they stand, to look at: what is changed in it is not stored."""
+    pace = mailbox.pace(account.time_zone)
+    since = pace.day_of(snapshot.now - timedelta(hours=1))
+    return Diary(pace, turns.hours_since(snapshot, mailbox.account_id, mailbox.id, since))
 
 
 def close_diary(tx: Tx, account_id: int, mailbox_id: int, diary: Diary | None) -> None:

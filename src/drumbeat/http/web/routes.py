@@ -13,6 +13,7 @@ from drumbeat.http.web import (
     reports,
     sequences,
     sign_in,
+    tasks,
     templates,
     today,
 )
@@ -21,6 +22,6 @@ from drumbeat.http.web.settings import routes as settings
 
 def router() -> Router:
     """The pages that a signed-in browser opens, and the sign-in."""
-    pages = (sign_in, today, people, imports, enrolling, sequences, builder, enrollments, templates, reports)
+    pages = (sign_in, today, tasks, people, imports, enrolling, sequences, builder, enrollments, templates, reports)
     handlers = [handler for noun in pages for handler in noun.handlers]
     return Router("/", route_handlers=[*handlers, *settings.handlers])
