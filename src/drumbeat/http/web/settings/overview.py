@@ -31,7 +31,7 @@ def show_settings(request: AnyRequest) -> Response[bytes]:
 def _cards(visit: Visit) -> list[Card]:
     is_admin = visit.member.is_admin
     cards = [
-        Card("You", "/settings/profile", "Your name and clock, your password, and where you are signed in."),
+        Card("You", "/settings/profile", "Your name, clock and locale, your password, and where you are signed in."),
         Card(
             "Mailboxes",
             "/settings/mailboxes",
@@ -41,7 +41,7 @@ def _cards(visit: Visit) -> list[Card]:
         Card(
             "Account",
             "/settings/account",
-            "Its name, its postal address, and what holds for every letter.",
+            "Its name, postal address, clock and locale, and what holds for every letter.",
             "" if visit.account.sequences_enabled else "Sequences are switched off.",
         ),
         Card("Users", "/settings/users", "Who works here, and what each of them may do.", _note_on_users(visit)),
