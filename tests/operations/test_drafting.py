@@ -11,7 +11,7 @@ import pytest
 from msgspec import structs
 
 from drumbeat.domain.calendar import Delay, Unit, parse_delay, parse_windows
-from drumbeat.domain.errors import IncorrectValue, MissingField, NotFound, SequenceEmpty
+from drumbeat.domain.errors import ChangedMeanwhile, IncorrectValue, MissingField, NotFound, SequenceEmpty
 from drumbeat.domain.sequence import ActionType, Sequence, SequenceStatus, Step
 from drumbeat.domain.template import Attachment, TemplateText
 from drumbeat.operations.drafting import (
@@ -25,6 +25,7 @@ from drumbeat.operations.drafting import (
     planned,
     publish_draft,
     published_steps,
+    review,
     save_draft,
 )
 from drumbeat.operations.templates import Draft, add_template, change_template
@@ -111,6 +112,12 @@ def test_a_plan_is_made_on_the_sequence_s_clock_else_the_sender_s_else_the_accou
     assert leaves(sequence, None) == night.replace(hour=9)
 
 
+def reviewed(office: Office, sequence: Sequence) -> str:
+    """The mark of what publishing would make now."""
+    with office.database.read() as snapshot:
+        return review(snapshot, sequences.get(snapshot, sequence.account_id, sequence.id)).mark
+
+
 def test_a_draft_begins_with_what_is_published_and_is_then_kept_as_it_was_saved(office: Office) -> None:
     house = office.house
     sequence = house.sequence(letter("2 hours", is_reply=True), task("1 weekdays", "Call"))
@@ -152,9 +159,10 @@ def test_publishing_makes_the_next_version_of_the_texts_as_they_are_now(office: 
     steps = [structs.replace(LETTER, amount=0, template_id=template.id), TASK]
     office.transact(lambda tx: save_draft(tx, account_id, sequence.id, steps))
     office.transact(lambda tx: change_template(tx, account_id, template.id, new, by))
-    published = office.transact(lambda tx: publish_draft(tx, account_id, sequence.id, by))
-    assert published.version.number == 2
-    first, second = published.version.steps
+    mark = reviewed(office, sequence)
+    published = office.transact(lambda tx: publish_draft(tx, account_id, sequence.id, by, mark))
+    assert published.number == 2
+    first, second = published.steps
     assert (first.template, first.is_reply, first.delay) == (new.source, True, Delay(0, Unit.HOURS))
     assert (second.task_content, second.delay) == ("Call", Delay(3, Unit.WEEKDAYS))
     assert house.enrollment(running.id).plan.steps == (task(),)
@@ -163,7 +171,10 @@ def test_publishing_makes_the_next_version_of_the_texts_as_they_are_now(office: 
         stored = sequences.get(snapshot, account_id, sequence.id)
         assert published_steps(snapshot, stored) == (first, second)
         assert drafts.find(snapshot, account_id, sequence.id) is None
-    office.transact(lambda tx: publish_draft(tx, account_id, sequence.id, by))
+    assert office.transact(lambda tx: publish_draft(tx, account_id, sequence.id, by, mark)) == published, "once"
+    assert office.count("SELECT count(*) FROM versions") == 2
+    mark = reviewed(office, sequence)
+    office.transact(lambda tx: publish_draft(tx, account_id, sequence.id, by, mark))
     assert office.count("SELECT count(*) FROM versions") == 3
 
 
@@ -176,7 +187,38 @@ def test_what_cannot_be_published_stays_a_draft(office: Office) -> None:
     ):
         office.transact(lambda tx, steps=steps: save_draft(tx, account_id, sequence.id, steps))  # type: ignore[misc]
         with pytest.raises(refusal):
-            office.transact(lambda tx: publish_draft(tx, account_id, sequence.id, by))
+            office.transact(lambda tx: publish_draft(tx, account_id, sequence.id, by, reviewed(office, sequence)))
         with office.database.read() as snapshot:
             stored = sequences.get(snapshot, account_id, sequence.id)
             assert (stored.version, draft_of(snapshot, stored)) == (1, Drafted(steps, is_saved=True))
+
+
+def test_what_is_no_more_what_was_looked_at_is_not_published(office: Office) -> None:
+    account_id, by, sequence = office.house.account_id, office.house.owner_id, office.house.sequence(task())
+    office.transact(lambda tx: save_draft(tx, account_id, sequence.id, [TASK]))
+    mark = reviewed(office, sequence)
+    office.transact(lambda tx: save_draft(tx, account_id, sequence.id, [TASK, TASK]))
+    for stale in (mark, "", reviewed(office, office.house.sequence(task(), name="Another"))):
+        with pytest.raises(ChangedMeanwhile):
+            office.transact(lambda tx, stale=stale: publish_draft(tx, account_id, sequence.id, by, stale))  # type: ignore[misc]
+    assert office.count("SELECT count(*) FROM versions") == 2, "those that both sequences began with"
+
+
+def test_a_draft_is_kept_over_the_one_it_was_begun_with_alone(office: Office) -> None:
+    account_id, sequence = office.house.account_id, office.house.sequence(task())
+
+    def now() -> Drafted:
+        with office.database.read() as snapshot:
+            return draft_of(snapshot, sequences.get(snapshot, account_id, sequence.id))
+
+    def keep(steps: list[DraftStep], mark: str) -> None:
+        office.transact(lambda tx: save_draft(tx, account_id, sequence.id, steps, begun_with=mark))
+
+    begun = now().mark
+    keep([TASK], begun)
+    keep([TASK], begun)
+    with pytest.raises(ChangedMeanwhile):
+        keep([TASK, TASK], begun)
+    assert now() == Drafted([TASK], is_saved=True)
+    keep([TASK, TASK], now().mark)
+    assert now().steps == [TASK, TASK]

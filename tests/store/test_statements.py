@@ -197,7 +197,10 @@ BY_ID = "PRIMARY KEY (account_id=? AND id=?"
 BY_PERSON = ("ix_enrollments_resource (account_id=? AND resource_type=? AND resource_id=?", "uq_enrollments_")
 # By which indexes a page may be found that asks for one of these, the first that fits; the rest walks the ids.
 PAGE_INDEXES = (
-    ((":failure_reason", ":runs_sequence_id", ":variant_b_of", ":actor_id"), ("ix_enrollments_", "uq_enrollments_", BY_ID)),
+    (
+        (":failure_reason", ":runs_sequence_id", ":variant_b_of", ":actor_id"),
+        ("ix_enrollments_", "uq_enrollments_", BY_ID),
+    ),
     ((":named",), (BY_ID,)),
     ((":sought",), BY_PERSON),
     (("",), ("PRIMARY KEY (account_id=?",)),

@@ -122,7 +122,7 @@ def build_sequence(page: Page) -> None:
     page.get_by_label("What is to be done").fill("Call {{ person.name }}")
     page.get_by_role("button", name="Move step 2 up").click()
     expect(page.locator("[data-steps] li").first).to_contain_text("Task")
-    page.get_by_role("button", name="Move step 2 down").first.click()
+    page.get_by_role("button", name="Move step 1 down").click()
     expect(page.locator("[data-steps] li").first).to_contain_text("Letter")
     expect(page.locator("#plan .step")).to_have_count(2)
     page.get_by_role("button", name="Review and publish").click()

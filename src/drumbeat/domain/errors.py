@@ -32,6 +32,7 @@ DrumbeatError
 |   |   |-- SequenceEmpty
 |   |   |-- VariantUnavailable
 |   |   |-- ActorUnavailable
+|   |   |-- ChangedMeanwhile     by somebody else, since the caller looked at it
 |   |   `-- KeyAtWork
 |   |-- SeveralMatch             a filter that is to fit one record fits more
 |   |-- KeyReused
@@ -206,6 +207,10 @@ class VariantUnavailable(NotNow):
 
 class ActorUnavailable(NotNow):
     """There is no active user on whose behalf to send."""
+
+
+class ChangedMeanwhile(NotNow):
+    """It changed meanwhile."""
 
 
 class SeveralMatch(Refused):

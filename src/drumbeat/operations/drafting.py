@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
 from enum import StrEnum
+from hashlib import sha256
 
 import msgspec
 
 from drumbeat.domain.account import Account, User
 from drumbeat.domain.calendar import Delay, Unit
 from drumbeat.domain.enrollment import Plan
-from drumbeat.domain.errors import IncorrectValue
-from drumbeat.domain.sequence import ActionType, Step
+from drumbeat.domain.errors import ChangedMeanwhile, IncorrectValue
+from drumbeat.domain.sequence import ActionType, Step, Version
 from drumbeat.domain.sequence import Sequence as SequenceSettings
 from drumbeat.domain.timeline import forecast
-from drumbeat.operations.sequences import Published, WantedStep, publish, steps_wanted
+from drumbeat.operations.sequences import WantedStep, publish, steps_wanted
 from drumbeat.store import drafts, sequences
 from drumbeat.store.transaction import Snapshot, Tx
 
@@ -49,6 +50,15 @@ class Drafted:
     steps: list[DraftStep]
     is_saved: bool
 
+    @property
+    def mark(self) -> str:
+        """What changes whenever the steps do: who fills a form with them tells by it whether others drafted since."""
+        return _mark_of(self.steps)
+
+
+def _mark_of(value: object) -> str:
+    return sha256(msgspec.json.encode(value)).hexdigest()[:32]
+
 
 def draft_of(snapshot: Snapshot, sequence: SequenceSettings) -> Drafted:
     """The draft as it was saved, or the published steps to begin with."""
@@ -76,11 +86,17 @@ def _drafted(step: Step) -> DraftStep:
     )
 
 
-def save_draft(tx: Tx, account_id: int, sequence_id: int, steps: Sequence[DraftStep]) -> None:
-    """Keep the steps; one that is as published is no draft any more."""
+def save_draft(tx: Tx, account_id: int, sequence_id: int, steps: Sequence[DraftStep], *, begun_with: str = "") -> None:
+    """Keep the steps; those that are as published are no draft any more.
+
+    ChangedMeanwhile where the draft is no longer the one with the mark `begun_with`, and not what is to be kept.
+    """
     sequence = sequences.lock(tx, account_id, sequence_id)
     if len(steps) > MOST_STEPS:
         raise IncorrectValue(f"A sequence has at most {MOST_STEPS} steps.", field="steps")
+    now = draft_of(tx, sequence)
+    if begun_with not in ("", now.mark) and list(steps) != now.steps:
+        raise ChangedMeanwhile("Somebody else kept another draft.")
     if sequence.version and list(steps) == [_drafted(step) for step in published_steps(tx, sequence)]:
         drafts.delete(tx, account_id, sequence.id)
         return
@@ -93,13 +109,40 @@ def discard_draft(tx: Tx, account_id: int, sequence_id: int) -> None:
     drafts.delete(tx, account_id, sequence_id)
 
 
-def publish_draft(tx: Tx, account_id: int, sequence_id: int, actor_id: int) -> Published:
-    """Make the draft the next version, with the texts that its templates have now; running enrollments keep theirs."""
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What publishing would make now: the version's number, and its steps with the texts their templates have."""
+
+    number: int
+    steps: list[Step]
+
+    @property
+    def mark(self) -> str:
+        """What changes whenever any of it does."""
+        return _mark_of((self.number, self.steps))
+
+
+def review(snapshot: Snapshot, sequence: SequenceSettings) -> Review:
+    """What publishing the draft would make; IncorrectValue names the place of what is wrong."""
+    wanted = [step.wanted() for step in draft_of(snapshot, sequence).steps]
+    return Review(sequence.version + 1, steps_wanted(snapshot, sequence.account_id, wanted))
+
+
+def publish_draft(tx: Tx, account_id: int, sequence_id: int, actor_id: int, reviewed: str) -> Version:
+    """Make the draft the next version, as it was looked at: `reviewed` is the mark of its review.
+
+    Running enrollments keep their version. ChangedMeanwhile if it would not be what was looked at; what was published
+    just so already is not published again.
+    """
     sequence = sequences.lock(tx, account_id, sequence_id)
-    steps = steps_wanted(tx, account_id, [step.wanted() for step in draft_of(tx, sequence).steps])
-    published = publish(tx, sequence, steps, actor_id)
+    if reviewed == Review(sequence.version, list(published_steps(tx, sequence))).mark:
+        return sequences.get_version(tx, account_id, sequence_id, sequence.version)
+    found = review(tx, sequence)
+    if reviewed != found.mark:
+        raise ChangedMeanwhile("It changed meanwhile, and nothing is published: this is what would be now.")
+    published = publish(tx, sequence, found.steps, actor_id)
     drafts.delete(tx, account_id, sequence_id)
-    return published
+    return published.version
 
 
 class Kind(StrEnum):

@@ -21,6 +21,7 @@ def list_page(
     resource_ids: Sequence[int] | None = None,
     actor_id: int | None = None,
     runs_sequence_id: int | None = None,
+    variant_b_of: int | None = None,
     failure_reason: FailureReason | None = None,
     after: int = 0,
     descending: bool = False,
@@ -29,11 +30,13 @@ def list_page(
 ) -> list[Enrollment]:
     """A page of enrollments by id; only the (account, id) index is walked to skip, or one of those that find some.
 
-    Of a sequence that runs only the ongoing ones are listed, by a failure reason only those that are blocked.
+    Of a sequence that runs only the ongoing ones are listed, as of those that run another as its variant B; by a
+    failure reason only those that are blocked.
     """
     values = {
         "actor_id": actor_id,
         "runs_sequence_id": runs_sequence_id,
+        "variant_b_of": variant_b_of,
         "failure_reason": failure_reason and failure_reason.value,
         "resource_type": resource_type and resource_type.value,
         "named": None if ids is None else [[id] for id in ids],
@@ -56,6 +59,7 @@ def list_page(
 _CONDITIONS = {
     "actor_id": "e.actor_id = :actor_id",
     "runs_sequence_id": "e.state <> 'finished' AND e.runs_sequence_id = :runs_sequence_id",
+    "variant_b_of": "e.state <> 'finished' AND e.sequence_id <> e.runs_sequence_id AND e.sequence_id = :variant_b_of",
     "failure_reason": "e.state = 'blocked' AND e.failure_reason = :failure_reason",
     "named": "e.id {in: SELECT id FROM {named: id int} AS named :in}",
     "sought": "e.resource_id {in: SELECT id FROM {sought: id int} AS sought :in}",

@@ -20,7 +20,7 @@ from drumbeat.testing.cast import Cast, add_sequence, task_step
 from drumbeat.testing.clock import FrozenClock
 from drumbeat.wiring import World
 from tests.http.conftest import Browser
-from tests.http.web.work import Works, at_work, led, post, said, see, words
+from tests.http.web.work import Works, at_work, hidden, led, post, said, see, words
 
 Row = dict[str, str]
 
@@ -55,6 +55,12 @@ def rows(*steps: Row, **buttons: str) -> dict[str, Any]:
     """The builder's form with these steps, and the button that is pressed."""
     names = ("action", "amount", "unit", "template_id", "thread", "task")
     return {name: [step[name] for step in steps] for name in names} | buttons
+
+
+def publish(browser: Browser, page: str) -> Any:
+    """The page after what was reviewed is published."""
+    reviewed = hidden(see(browser, f"{page}/publish"), "reviewed")
+    return led(browser, post(browser, f"{page}/publish", reviewed=reviewed))
 
 
 def drafted(works: Works, id: int = 3) -> str | None:
@@ -149,7 +155,7 @@ def test_what_publishing_changes_is_shown_before_and_running_enrollments_keep_th
     review = words(led(seller, post(seller, f"{page}/steps", **rows(letter(lamps.id), task(), publish="on"))))
     assert "Publish version 1 Who is enrolled from now on runs this version. What changes" in review
     assert "new Lamps at once new Call at once" in review
-    done = led(seller, post(seller, f"{page}/publish"))
+    done = publish(seller, page)
     assert said(done) == "Version 1 is published. Running enrollments keep theirs."
     assert "Its steps are published. Activate it" in words(done)
     post(seller, f"{page}/status", status="active")
@@ -160,7 +166,7 @@ def test_what_publishing_changes_is_shown_before_and_running_enrollments_keep_th
     assert "2 running enrollments keep the steps of their version; only who is enrolled from now on" in review
     assert "changed Bulbs after 2 working days was: Lamps at once (another delay, another template)" in review
     assert "changed Bulbs at once was: Call at once (It becomes a letter.)" in review
-    post(seller, f"{page}/publish")
+    publish(seller, page)
     assert [step.email_template_id for step in published(works)] == [bulbs.id, bulbs.id]
     assert works.enrollment(ids[1]).plan.steps[1].task_content == "Call"
     assert drafted(works) is None
@@ -169,7 +175,7 @@ def test_what_publishing_changes_is_shown_before_and_running_enrollments_keep_th
 def test_a_step_that_is_gone_and_one_that_stays_are_told(works: Works, seller: Browser, page: str) -> None:
     for steps in ((task("A"), task("B")), (task("B"), task("C"))):
         review = led(seller, post(seller, f"{page}/steps", **rows(*steps, publish="on")))
-        post(seller, f"{page}/publish")
+        publish(seller, page)
     assert "gone A at once as it was B at once new C at once" in words(review)
     assert "<del>A" in review.text
 
@@ -179,14 +185,14 @@ def test_a_letter_goes_out_with_the_text_its_template_had_when_it_was_published(
 ) -> None:
     lamps = works.template("Lamps", "Lamps", "Old words")
     post(seller, f"{page}/steps", **rows(letter(lamps.id)))
-    post(seller, f"{page}/publish")
+    publish(seller, page)
     draft = Draft("Lamps", TemplateText("Lamps", None, "New words"))
     works.transact(lambda tx: change_template(tx, works.account_id, lamps.id, draft, 1))
     (step,) = published(works)
     assert step.template is not None
     assert step.template.text == "Old words"
     assert "changed Lamps at once was: Lamps at once (another text)" in words(see(seller, f"{page}/publish"))
-    post(seller, f"{page}/publish")
+    publish(seller, page)
     assert works.sequence_of(3).version == 2
     assert published(works)[0].template == draft.source
 
@@ -199,7 +205,7 @@ def test_what_its_author_should_look_at_is_told_and_keeps_nobody_from_publishing
     assert "can block: {{ person.title }} has no default" in review
     assert "has no subject" in review
     assert "there is no field {{ person.colour }}" in review
-    assert said(led(seller, post(seller, f"{page}/publish"))).startswith("Version 1 is published.")
+    assert said(publish(seller, page)).startswith("Version 1 is published.")
 
 
 def test_what_cannot_be_published_says_so_and_nothing_is(works: Works, seller: Browser, page: str) -> None:
@@ -214,7 +220,7 @@ def test_what_cannot_be_published_says_so_and_nothing_is(works: Works, seller: B
     post(seller, f"{page}/steps", **rows(task("{{ person.first_name")))
     assert "'{{' is not closed" in said(led(seller, post(seller, f"{page}/publish")))
     post(seller, f"{page}/steps", **rows(task("A", "6000"), task("B", "6000")))
-    assert said(led(seller, post(seller, f"{page}/publish"))).startswith("All delays together may be at most 10000")
+    assert said(publish(seller, page)).startswith("All delays together may be at most 10000")
     assert (works.sequence_of(3).version, drafted(works) is None) == (0, False)
 
 
@@ -254,8 +260,8 @@ def test_the_plan_minds_windows_weekends_and_holidays_of_the_sequence_on_its_own
     assert '<td class="is-off"><span class="faint">7</span>' in plan.text
     assert '<td class=""><span class="faint">10</span>' in plan.text
     post(seller, f"{path}/steps", **rows(letter("", "10")))
-    assert "10 Letter 1 10:00 11" in words(see(seller, f"{path}/plan?start=2026-03-06"))
-    assert "4 Letter 1 10:00 5" in words(see(seller, f"{path}/plan?start=someday")), "otherwise it begins now"
+    assert "10 Letter 1 10:00 11" in words(see(seller, f"{path}/steps?start=2026-03-06"))
+    assert "4 Letter 1 10:00 5" in words(see(seller, f"{path}/steps?start=someday")), "otherwise it begins now"
 
 
 def test_a_step_s_letter_is_shown_as_somebody_gets_it(works: Works, seller: Browser, page: str) -> None:
@@ -266,8 +272,147 @@ def test_a_step_s_letter_is_shown_as_somebody_gets_it(works: Works, seller: Brow
     missing = see(seller, f"{page}/letter?template_id={lamps.id}&whom=lead:{leo.id}")
     assert "Leo Lead would get nothing yet" in words(missing)
     assert '<span class="mark">person.title</span>' in missing.text
-    assert seller("GET", f"{page}/letter?template_id={lamps.id}&whom=lead:99").status_code == 404
-    assert "Choose a template first." in seller("GET", f"{page}/letter?whom=lead:{lena.id}").text
+    assert words(see(seller, f"{page}/letter?template_id={lamps.id}&whom=lead:99")).startswith("Choose somebody")
+    assert words(see(seller, f"{page}/letter?template_id=99&whom=lead:{lena.id}")) == "There is no template 99."
+    assert words(see(seller, f"{page}/letter?template_id=&whom=lead:{lena.id}")) == "Choose a template first."
+
+
+def test_only_what_was_reviewed_is_published(works: Works, seller: Browser, owner: Browser, page: str) -> None:
+    lamps = works.template("Lamps", "Lamps", "Old words")
+    post(seller, f"{page}/steps", **rows(letter(lamps.id)))
+    reviewed = hidden(see(seller, f"{page}/publish"), "reviewed")
+    post(owner, f"{page}/steps", **rows(letter(lamps.id), task("By a colleague")))
+    refused = led(seller, post(seller, f"{page}/publish", reviewed=reviewed))
+    assert said(refused) == "It changed meanwhile, and nothing is published: this is what would be now."
+    assert "new By a colleague at once" in words(refused), "the new comparison"
+    reviewed = hidden(refused, "reviewed")
+    draft = Draft("Lamps", TemplateText("Lamps", None, "New words"))
+    works.transact(lambda tx: change_template(tx, works.account_id, lamps.id, draft, 1))
+    assert "It changed meanwhile" in said(led(seller, post(seller, f"{page}/publish", reviewed=reviewed)))
+    assert "It changed meanwhile" in said(led(seller, post(seller, f"{page}/publish")))
+    assert works.sequence_of(3).version == 0
+    assert said(publish(seller, page)).startswith("Version 1 is published.")
+    assert [step.task_content for step in published(works)] == [None, "By a colleague"]
+
+
+def test_a_second_click_publishes_no_second_version(works: Works, seller: Browser, page: str) -> None:
+    post(seller, f"{page}/steps", **rows(task("Call")))
+    reviewed = hidden(see(seller, f"{page}/publish"), "reviewed")
+    for _ in range(2):
+        answer = post(seller, f"{page}/publish", reviewed=reviewed)
+        assert said(led(seller, answer)) == "Version 1 is published. Running enrollments keep theirs."
+    assert works.sequence_of(3).version == 1
+
+
+def test_a_draft_that_somebody_else_kept_meanwhile_is_not_overwritten_unasked(
+    works: Works, seller: Browser, owner: Browser, page: str
+) -> None:
+    begun = hidden(see(seller, f"{page}/steps"), "drafted")
+    post(owner, f"{page}/steps", **rows(task("Theirs")), drafted=begun)
+    overtaken = post(seller, f"{page}/steps", **rows(task("Mine"), add="task"), drafted=begun)
+    assert overtaken.status_code == 409
+    assert "Somebody else kept another draft since you opened this one." in words(overtaken)
+    assert tasks_in_order(overtaken) == ["Mine", ""], "what is typed, with what the button did"
+    assert 'data-guard="changed"' in overtaken.text
+    assert f'<a class="btn btn-sm" href="{page}/steps" target="_blank">See theirs' in overtaken.text
+    again = post(seller, f"{page}/steps", **rows(task("Mine")), drafted=hidden(overtaken, "drafted"))
+    assert again.status_code == 409, "saving is not deciding"
+    mine = overtaken.text.partition('name="mine" value="')[2].partition('"')[0]
+    kept = led(seller, post(seller, f"{page}/steps", **rows(task("Mine")), drafted=begun, mine=mine))
+    assert tasks_in_order(kept) == ["Mine"]
+    post(owner, f"{page}/steps", **rows(task("Theirs again")), drafted=hidden(kept, "drafted"))
+    late = post(seller, f"{page}/steps", **rows(task("Mine")), drafted=begun, mine=mine)
+    assert late.status_code == 409, "who decided about one draft did not about the next"
+    assert "Theirs again" in (drafted(works) or "")
+
+
+def test_the_same_form_sent_twice_is_no_clash(works: Works, seller: Browser, page: str) -> None:
+    begun = hidden(see(seller, f"{page}/steps"), "drafted")
+    for _ in range(2):
+        added = led(seller, post(seller, f"{page}/steps", **rows(task("A"), add="task"), drafted=begun))
+        assert tasks_in_order(added) == ["A", ""]
+
+
+def test_a_button_leads_to_its_step_and_keeps_what_stands_beside_the_steps(seller: Browser, page: str) -> None:
+    aside = {"start": "2026-03-09", "whom": "lead:7"}
+    for button, place in (
+        ({"add": "task"}, 3),
+        ({"up": "1"}, 1),
+        ({"down": "0"}, 2),
+        ({"down": "1"}, 2),
+        ({"remove": "0"}, 1),
+        ({"remove": "1"}, 1),
+    ):
+        answer = post(seller, f"{page}/steps", **rows(task("A"), task("B"), **button), **aside)
+        assert answer.headers["location"] == f"{page}/steps?start=2026-03-09&whom=lead%3A7#step-{place}", button
+    assert 'id="step-1"' in led(seller, answer).text
+    assert 'type="date" value="2026-03-09"' in led(seller, answer).text
+    saved = post(seller, f"{page}/steps", **rows(task("A")))
+    assert saved.headers["location"] == f"{page}/steps"
+
+
+def test_the_plan_lists_its_steps_on_its_own_clock(works: Works, seller: Browser) -> None:
+    sequence = works.sequence("Over there", task_step(0, Unit.HOURS), time_zone="America/New_York")
+    plan = words(post(seller, f"/sequences/{sequence.id}/plan", **rows(task("Call")), start="2026-03-09"))
+    assert "9 Task 1 09:00" in plan
+    assert "1. Call: Mon 9 Mar 09:00 With windows and holidays, in America/New_York" in plan
+
+
+def test_a_start_far_away_is_complained_about(works: Works, seller: Browser, page: str) -> None:
+    for start in ("0001-01-01", "9999-12-31", "2037-01-01", "2015-12-31T10:00"):
+        told = "Choose a start within 10 years from now."
+        assert words(post(seller, f"{page}/plan", **rows(task()), start=start)) == told, start
+        assert told in words(see(seller, f"{page}/steps?start={start}")), start
+    assert "March 2035" in words(post(seller, f"{page}/plan", **rows(task()), start="2035-03-05"))
+    longest = [task("Wait", "10000", "weekdays")] * 100
+    assert "100 steps, the last on" in words(post(seller, f"{page}/plan", **rows(*longest)))
+    endless = rows(*longest, *longest, *longest)
+    assert words(post(seller, f"{page}/plan", **endless)) == "A sequence has at most 100 steps."
+
+
+def test_the_plan_and_a_letter_are_looked_at_without_a_script_and_nothing_is_kept(
+    works: Works, seller: Browser, page: str
+) -> None:
+    lamps, lena = works.template("Lamps", "For {{ person.first_name }}"), works.lead()
+    steps = rows(task("Call"), letter(lamps.id), letter())
+    aside = {"start": "2026-03-09", "whom": f"lead:{lena.id}"}
+    shown = post(seller, f"{page}/steps", **steps, **aside, look="1")
+    assert shown.status_code == 200
+    assert "For Lena A lamp?" in words(shown)
+    assert shown.text.count("data-letter open") == 1
+    assert "9 Task 1 09:00 Letter 2 09:00" in words(shown)
+    assert "3 steps, the last on Mon 9 Mar 09:00." in words(shown)
+    assert tasks_in_order(shown) == ["Call"]
+    assert "Choose a template first." in words(post(seller, f"{page}/steps", **steps, **aside, look="2"))
+    for place in ("", "7", "x"):
+        assert "data-letter open" not in post(seller, f"{page}/steps", **steps, **aside, look=place).text
+    assert drafted(works) is None
+
+
+def test_whom_letters_are_shown_for_is_named_by_the_address(works: Works, seller: Browser, page: str) -> None:
+    first = works.lead()
+    works.enroll_many(works.cast.us.letters, [f"P{number:02}" for number in range(25)])
+    post(seller, f"{page}/steps", **rows(letter()))
+    named = f'<option value="lead:{first.id}" selected>Lena Lead</option>'
+    assert named not in see(seller, f"{page}/steps").text
+    assert named in see(seller, f"{page}/steps?whom=lead:{first.id}").text
+
+
+def test_a_complaint_stands_with_the_field_it_is_about_and_the_draft_stays_one(
+    works: Works, seller: Browser, page: str
+) -> None:
+    post(seller, f"{page}/steps", **rows(task("A")))
+    refused = post(seller, f"{page}/steps", **rows(task("A"), task("B", "soon")))
+    assert 'value="soon" aria-invalid="true" aria-describedby="step_1-complaint"' in refused.text
+    assert 'id="step_1-complaint"' in refused.text
+    assert refused.text.count("aria-invalid") == 1
+    assert "A draft: nobody runs it before it is published." in words(refused)
+
+
+def test_one_short_line_says_what_became_of_the_plan(seller: Browser, page: str) -> None:
+    assert "aria-live" not in see(seller, f"{page}/steps").text
+    part = post(seller, f"{page}/plan", **rows(task(), task()), start="2026-03-09").text
+    assert '<div hx-swap-oob="innerHTML:#planned"><span>2 steps, the last on Mon 9 Mar 09:00.</span></div>' in part
 
 
 BERLIN = "Europe/Berlin"

@@ -91,6 +91,13 @@ def value(answer: Any, id: str) -> str:
     return unescape(found[1])
 
 
+def hidden(answer: Any, name: str) -> str:
+    """What a form of a page sends along unseen."""
+    found = re.search(rf'<input type="hidden" name="{name}" value="([^"]*)"', answer.text)
+    assert found, f"nothing is sent along as {name}"
+    return unescape(found[1])
+
+
 @dataclass
 class Works:
     """Our account: its seller's mailbox is a real mail server, and the worker moves only when told to."""

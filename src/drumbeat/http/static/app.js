@@ -105,26 +105,54 @@ document.addEventListener("change", (event) => {
 
 // Steps are moved by their buttons or dragged by their grip; their order in the page is their order in the sequence.
 function number(list) {
-  [...list.children].forEach((step, index) => {
-    step.querySelector("[data-number]").textContent = index + 1;
-    step.querySelector("[data-up]").disabled = index === 0;
-    step.querySelector("[data-down]").disabled = index === list.children.length - 1;
+  const steps = [...list.querySelectorAll("[data-step]")];
+  steps.forEach((step, index) => {
+    const place = index + 1;
+    step.querySelector("[data-number]").textContent = place;
+    const [up, down, remove] = ["[data-up]", "[data-down]", "[data-remove]"].map((name) => step.querySelector(name));
+    [up.ariaLabel, down.ariaLabel, remove.ariaLabel] = [`Move step ${place} up`, `Move step ${place} down`, `Remove step ${place}`];
+    [up.disabled, down.disabled] = [index === 0, place === steps.length];
   });
   list.dispatchEvent(new Event("change", { bubbles: true }));
+}
+function beside(step, side) {
+  do step = step[side];
+  while (step && !step.matches("[data-step]"));
+  return step;
+}
+// A step that was taken away has its place kept until the form is sent.
+function takeAway(step) {
+  const place = document.createElement("li");
+  const back = document.createElement("button");
+  const name = step.querySelector("[data-number]").parentElement.textContent.trim();
+  place.className = "panel flex items-center justify-between gap-2 p-4";
+  back.className = "btn btn-sm";
+  back.type = "button";
+  back.textContent = "Undo";
+  back.addEventListener("click", () => {
+    const list = place.parentElement;
+    place.replaceWith(step);
+    number(list);
+    step.querySelector("[data-remove]").focus();
+  });
+  place.append(`${name} goes with the next save.`, back);
+  step.replaceWith(place);
+  return back;
 }
 for (const list of document.querySelectorAll("[data-steps]")) {
   let dragged = null;
   list.addEventListener("click", (event) => {
-    const step = event.target.closest("li");
+    const step = event.target.closest("[data-step]");
     const pressed = event.target.closest("button");
     if (!step || !pressed) return;
-    if (pressed.matches("[data-up]") && step.previousElementSibling) step.previousElementSibling.before(step);
-    else if (pressed.matches("[data-down]") && step.nextElementSibling) step.nextElementSibling.after(step);
-    else if (pressed.matches("[data-remove]")) step.remove();
+    let next = pressed;
+    if (pressed.matches("[data-up]")) beside(step, "previousElementSibling")?.before(step);
+    else if (pressed.matches("[data-down]")) beside(step, "nextElementSibling")?.after(step);
+    else if (pressed.matches("[data-remove]")) next = takeAway(step);
     else return;
     event.preventDefault();
     number(list);
-    (pressed.isConnected && !pressed.disabled ? pressed : list.querySelector("button:not(:disabled)"))?.focus();
+    (next.disabled ? step.querySelector("button:enabled") : next).focus();
   });
   list.addEventListener("pointerdown", (event) => {
     const step = event.target.closest("li");

@@ -42,6 +42,21 @@ class Month:
     weeks: list[list[Day]]
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a step runs, on the plan's own clock, and in words."""
+
+    local: datetime
+    words: str
+
+
+def moment_of(instant: datetime, zone: str, manner: Manner, now: datetime) -> Moment:
+    """An instant as a plan of this zone lists it."""
+    clock = ZoneInfo(zone)
+    local = instant.astimezone(clock)
+    return Moment(local, f"{manner.day(local.date(), now.astimezone(clock).date())} {manner.time(local)}")
+
+
 def months_of(
     instants: Sequence[datetime], are_letters: Sequence[bool], zone: str, holidays: Holidays, manner: Manner
 ) -> list[Month]:

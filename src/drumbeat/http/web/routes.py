@@ -10,6 +10,8 @@ from drumbeat.http.web import (
     enrollments,
     imports,
     people,
+    planning,
+    publishing,
     reports,
     sequences,
     sign_in,
@@ -22,6 +24,20 @@ from drumbeat.http.web.settings import routes as settings
 
 def router() -> Router:
     """The pages that a signed-in browser opens, and the sign-in."""
-    pages = (sign_in, today, tasks, people, imports, enrolling, sequences, builder, enrollments, templates, reports)
+    pages = (
+        sign_in,
+        today,
+        tasks,
+        people,
+        imports,
+        enrolling,
+        sequences,
+        builder,
+        planning,
+        publishing,
+        enrollments,
+        templates,
+        reports,
+    )
     handlers = [handler for noun in pages for handler in noun.handlers]
     return Router("/", route_handlers=[*handlers, *settings.handlers])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from litestar import Response, post
 from litestar.params import FromPath, RawBody
@@ -17,10 +17,11 @@ from drumbeat.http.parts import AnyRequest, readable
 from drumbeat.http.reading import read_id
 from drumbeat.http.web.forms import Form
 from drumbeat.http.web.frame import Undo, Visit, opened, posted, visiting
+from drumbeat.http.web.settings.zones import offered_zones
 from drumbeat.operations.drafting import draft_of, published_steps
-from drumbeat.operations.sequence_counts import Tallied, tally_of, tally_sequences
+from drumbeat.operations.sequence_counts import MOST_COUNTED, Tallied, list_running, tally_of, tally_sequences
 from drumbeat.operations.sequences import SequenceSettings, change_settings, create, set_status, settings_of
-from drumbeat.store import accounts, enrollment_pages, people, sequences, templates
+from drumbeat.store import accounts, people, sequences, templates
 from drumbeat.store.transaction import Tx
 
 _SHOWN = 50
@@ -50,7 +51,7 @@ def show_sequences(request: AnyRequest) -> Response[bytes]:
             for each in sequences.list_all(visit.snapshot, visit.account_id)
             if (each.status is SequenceStatus.ARCHIVED) is archived
         ]
-        return visit.page("sequences.html", lines=found, archived=archived)
+        return visit.page("sequences.html", lines=found, archived=archived, most_counted=MOST_COUNTED)
 
 
 @readable("/sequences/new", opt=opened())
@@ -81,27 +82,27 @@ def make_sequence(request: AnyRequest, body: RawBody) -> Response[bytes]:
 def show_sequence(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
     """Its status, numbers, steps, and who runs it now."""
     with visiting(request) as visit:
-        found = _sequence(visit, id)
-        listed = enrollment_pages.list_page(
-            visit.snapshot,
-            visit.account_id,
-            runs_sequence_id=found.id,
-            actor_id=visit.seen_by,
-            after=visit.number("after"),
-            limit=_SHOWN + 1,
-        )
+        found, after = _sequence(visit, id), visit.number("after")
+        listed = list_running(visit.snapshot, found, seen_by=visit.seen_by, after=after, limit=_SHOWN + 1)
         running = listed[:_SHOWN]
         keys = sorted({(e.subject.resource_type, e.subject.resource_id) for e in running})
+        page = f"/sequences/{found.id}"
+        everything = sequences.list_all(visit.snapshot, visit.account_id)
         return visit.page(
             "sequence.html",
             sequence=found,
             tally=tally_of(visit.snapshot, found),
+            most_counted=MOST_COUNTED,
             steps=published_steps(visit.snapshot, found),
             has_draft=draft_of(visit.snapshot, found).is_saved,
             running=running,
             people=people.find_many(visit.snapshot, visit.account_id, keys),
-            after=running[-1].id if len(listed) > _SHOWN else 0,
-            names=_names(visit),
+            pages={
+                "first": page if after else "",
+                "next": f"{page}?after={running[-1].id}" if len(listed) > _SHOWN else "",
+            },
+            names={each.id: each.name for each in everything},
+            tested_by=[each for each in everything if each.split and each.split.variant_b_id == found.id],
             windows=list(format_windows(found.windows)),
             calendar=_calendar_name(visit, found),
         )
@@ -109,10 +110,6 @@ def show_sequence(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
 
 def _sequence(visit: Visit, id: str) -> Sequence:
     return sequences.get(visit.snapshot, visit.account_id, read_id(id, "sequence"))
-
-
-def _names(visit: Visit) -> Mapping[int, str]:
-    return {each.id: each.name for each in sequences.list_all(visit.snapshot, visit.account_id)}
 
 
 def _calendar_name(visit: Visit, sequence: Sequence) -> str:
@@ -191,6 +188,7 @@ def _settings_page(visit: Visit, sequence: Sequence, form: Form, status: int = 2
         others=[(each.id, each.name) for each in others if each.id != sequence.id],
         calendars=[(each.id, each.name) for each in calendars],
         zone_of_account=visit.account.time_zone,
+        zones=offered_zones(),
     )
 
 
@@ -212,20 +210,35 @@ def _filled(found: Sequence) -> Form:
 
 
 def _settings(form: Form, before: SequenceSettings) -> SequenceSettings:
-    other, hours = form.number("variant_b_id", 1), form.number("reenroll_hours", 0, 87_600)
-    again = None if hours is None else timedelta(hours=hours)
-    if again is not None and before.reenroll_after is not None and before.reenroll_after // timedelta(hours=1) == hours:
-        again = before.reenroll_after  # minutes that the field does not show
+    """The settings with what the sender changed of them."""
+    split, way_out = before.split, before.unsubscribing
+    windows = [line.strip() for line in form.raw("windows").splitlines() if line.strip()]
+    hours, other = form.number("reenroll_hours", 0, 87_600), form.number("variant_b_id", 1)
+    share = None if other is None else form.needed("share", 1, 99)
+    touched: dict[str, Any] = form.touched(
+        {
+            "name": form.text("name"),
+            "time_zone": form.optional("time_zone"),
+            "default_actor_id": form.number("default_actor_id", 1),
+            "calendar_id": form.number("calendar_id", 1),
+            "windows": parse_windows(windows),
+            "window_zone": form.chosen("window_zone", WindowZone),
+            "unsubscribe": form.is_on("unsubscribe"),
+            "locale": check_locale(form.text("locale")),
+            "variant_b_id": other,
+            "share": share,
+            "reenroll_hours": None if hours is None else timedelta(hours=hours),
+        }
+    )
+    enabled, locale = touched.pop("unsubscribe", way_out.enabled), touched.pop("locale", way_out.locale)
+    other = touched.pop("variant_b_id", split.variant_b_id if split else None)
+    share = touched.pop("share", None) or (split.share if split else share)
+    again = touched.pop("reenroll_hours", before.reenroll_after)
     return replace(
         before,
-        name=form.text("name"),
-        time_zone=form.optional("time_zone"),
-        default_actor_id=form.number("default_actor_id", 1),
-        calendar_id=form.number("calendar_id", 1),
-        windows=parse_windows([line.strip() for line in form.raw("windows").splitlines() if line.strip()]),
-        window_zone=form.chosen("window_zone", WindowZone),
-        unsubscribing=Unsubscribing(form.is_on("unsubscribe"), check_locale(form.text("locale"))),
-        split=None if other is None else Split(other, form.needed("share", 1, 99)),
+        **touched,
+        unsubscribing=Unsubscribing(enabled, locale),
+        split=Split(other, share) if other and share else None,
         reenroll_after=again,
     )
 
