@@ -29,7 +29,7 @@ PAGES = (
     *("/sequences/1/steps", "/sequences/1/publish", "/sequences/1/settings", "/people", "/people?kind=contact&owner=1"),
     *("/people?kind=contact&after=500000", "/people?kind=contact&q=ada", "/people?kind=contact&q=ada+person777"),
     *("/people?kind=contact&q=person77777@customer.example", "/people?kind=contact&q=zz", "/people/contact/1777"),
-    *("/enroll?kind=contact&sequence=1", "/enrollments", "/enrollments?after=500000"),
+    *("/enroll?kind=contact&enroll=1", "/enrollments", "/enrollments?after=500000"),
     *("/enrollments?reason=missing_merge_tags", "/enrollments?reason=auth", "/enrollments/1777"),
     *("/templates", "/templates/1", "/reports", "/reports?days=365", "/reports/1?days=365", "/settings"),
     *("/settings/mailboxes", "/settings/mailboxes/1", "/settings/users", "/settings/keys", "/settings/suppressions"),

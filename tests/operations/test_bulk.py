@@ -11,7 +11,14 @@ import pytest
 
 from drumbeat.domain.account import Role
 from drumbeat.domain.enrollment import State
-from drumbeat.domain.errors import DrumbeatError, Invalid, NotFound, SequenceNotActive, SequencesDisabled
+from drumbeat.domain.errors import (
+    DatabaseBusy,
+    DrumbeatError,
+    Invalid,
+    NotFound,
+    SequenceNotActive,
+    SequencesDisabled,
+)
 from drumbeat.domain.person import Person, PersonKind
 from drumbeat.domain.sequence import Sequence as SequenceSettings
 from drumbeat.domain.sequence import SequenceStatus, Split
@@ -19,7 +26,7 @@ from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.domain.variant import Variant
 from drumbeat.operations.bulk import AT_ONCE, MOST_AT_ONCE, Tally, Whom, enroll_many, rehearse_many
 from drumbeat.operations.execute import ContactStatus
-from drumbeat.operations.sequences import set_status
+from drumbeat.operations.sequences import change_settings, set_status, settings_of
 from drumbeat.operations.unsubscribes import suppress
 from drumbeat.store import accounts, enrollments, people, sequences
 from drumbeat.store.database import Database
@@ -156,6 +163,37 @@ def test_more_than_one_transaction_takes_are_enrolled_in_parts(office: Office) -
     asked = whom(office, sequence, ids)
     again = enroll_many(office.database, office.house.world.hash_key, asked)
     assert again.statuses == {ALREADY: AT_ONCE + 1}
+
+
+def test_what_comes_in_the_way_of_a_later_part_is_told_with_what_was_done(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sequence, key = office.house.sequence(letter("1 hours")), office.house.world.hash_key
+    ids = crowd(office, office.house.person("Ada"), AT_ONCE + 1)
+    transact, parts = office.database.transact, []
+
+    def busy_after_the_first(work: Any) -> Any:
+        parts.append(work)
+        if len(parts) == 2:
+            raise DatabaseBusy("Try again.")
+        return transact(work)
+
+    monkeypatch.setattr(office.database, "transact", busy_after_the_first)
+    tally = enroll_many(office.database, key, whom(office, sequence, ids))
+    assert (tally.statuses, isinstance(tally.stopped_by, DatabaseBusy)) == ({QUEUED: AT_ONCE}, True)
+    again = enroll_many(office.database, key, whom(office, sequence, ids))
+    assert (again.statuses, again.stopped_by) == ({ALREADY: AT_ONCE, QUEUED: 1}, None)
+
+
+@pytest.mark.parametrize("kind", [CONTACT, LEAD])
+def test_who_enrolls_is_who_sends_whatever_default_the_sequence_names(office: Office, kind: PersonKind) -> None:
+    sam, sequence = office.add_user(), office.house.sequence(letter("1 hours"))
+    settings = replace(settings_of(sequence), default_actor_id=office.house.owner_id)
+    ids = (office.house.account_id, sequence.id)
+    office.transact(lambda tx: change_settings(tx, *ids, settings, office.house.owner_id))
+    asked = replace(whom(office, sequence, [office.house.person("Ada", kind=kind).id], kind), by=sam.id)
+    assert enrolled(office, asked).queued == 1
+    assert office.house.enrollment(1).subject.actor_id == sam.id
 
 
 def test_where_nobody_may_be_enrolled_everybody_is_told_why_and_the_next_part_follows(office: Office) -> None:

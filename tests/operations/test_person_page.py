@@ -21,7 +21,7 @@ from drumbeat.testing.house import letter
 from tests.operations.office import Office, opened
 from tests.operations.test_inbound import answer, heard, person_of, sent_to
 
-NOTHING = PersonPage([], {}, [], [], [], Consent())
+NOTHING = PersonPage([], {}, [], {}, [], [], Consent())
 
 
 @pytest.fixture
@@ -58,6 +58,7 @@ def test_it_holds_what_ran_for_the_person_with_its_letters_and_what_came_back(of
         (second.id, "accepted"),
         (first.id, "accepted"),
     ]
+    assert page.subjects == {each.key: "Hello Ada" for each in page.letters}
     assert [(each.kind, each.words) for each in page.received] == [("reply", "Tell me more.")]
     assert page.consent == Consent()
     lead = office.house.person("Ada", kind=PersonKind.LEAD)

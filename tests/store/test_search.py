@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from drumbeat.domain.account import Role
 from drumbeat.domain.person import Person, PersonKind, search_words, words_in
-from drumbeat.store import imports, people
+from drumbeat.store import accounts, imports, people
 from drumbeat.store.search import Hits, search
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Tx
@@ -22,7 +23,7 @@ _KEPT = Statement("SELECT kind, word, person_id FROM person_words WHERE account_
 def found(tx: Tx, tenant: Tenant, text: str, kind: PersonKind = CONTACT, seen_by: int | None = None) -> list[int]:
     """Who is found, all on one page."""
     hits = search(tx, tenant.account_id, kind, text, seen_by=seen_by, limit=1000)
-    assert (len(hits.places), hits.gave_up) == (len(hits.people), False)
+    assert (len(hits.places), hits.gave_up_at) == (len(hits.people), None)
     return [each.id for each in hits.people]
 
 
@@ -116,14 +117,23 @@ class TestSearching:
     def test_it_says_so_where_too_many_begin_alike_to_look_at_all(self, tx: Tx, us: Tenant) -> None:
         people.add(tx, [named(us, tx, id, "Ann", last_name="Bell") for id in range(1, 2001)])
         people.add(tx, [named(us, tx, 2001, "Ann", last_name="Zedder")])
-        assert search(tx, us.account_id, CONTACT, "ann ze", limit=50) == Hits([], gave_up=True)
+        assert search(tx, us.account_id, CONTACT, "ann ze", limit=50) == Hits([], gave_up_at=("ann", 1000))
         page = search(tx, us.account_id, CONTACT, "ann be", limit=50)
-        assert ([each.id for each in page.people], page.places[-1], page.gave_up) == (
-            *(list(range(1, 51)), ("ann", 50), False),
+        assert ([each.id for each in page.people], page.places[-1], page.gave_up_at) == (
+            *(list(range(1, 51)), ("ann", 50), None),
         )
         assert found(tx, us, "zedd ann") == [2001]
-        thorough = search(tx, us.account_id, CONTACT, "ann ze", limit=50, thorough=True)
-        assert ([each.id for each in thorough.people], thorough.gave_up) == ([2001], False)
+
+    def test_it_goes_on_from_where_it_gave_up_whoever_the_words_there_outlived(self, tx: Tx, us: Tenant) -> None:
+        crowd = [named(us, tx, id, "Ann", last_name="Bell") for id in range(1, 2001)]
+        people.add(tx, [*crowd, named(us, tx, 2001, "Ann", last_name="Zedder")])
+        tx.run(Statement("DELETE FROM people WHERE account_id = :account_id AND id = 1000"), account_id=us.account_id)
+        seen, after = [], ("", 0)
+        for _ in range(3):
+            hits = search(tx, us.account_id, CONTACT, "ann ze", limit=50, after=after)
+            seen.append(([each.id for each in hits.people], hits.gave_up_at))
+            after = hits.gave_up_at or after
+        assert seen == [([], ("ann", 1000)), ([], ("ann", 2000)), ([2001], None)]
 
     @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
@@ -216,3 +226,14 @@ class TestBringing:
         assert imports.people_of(tx, us.account_id, first, 5, 3) == [7]
         assert imports.people_of(tx, us.account_id, second, 0, 10) == [3]
         assert imports.people_of(tx, rival.account_id, first, 0, 10) == []
+
+    def test_the_latest_of_one_user_s_own_are_listed_however_many_others_there_are(
+        self, tx: Tx, us: Tenant, rival: Tenant
+    ) -> None:
+        owner_id, id = us.owner_id, us.account_id
+        sam = accounts.add_user(tx, id, name="Sam", email="sam@tea.example", role=Role.AGENT).id
+        for tenant, creator_id in ((us, owner_id), (us, sam), (us, sam), (rival, rival.owner_id)):
+            imports.add(tx, tenant.account_id, creator_id, None, CONTACT, f"{creator_id}.csv", ["email"], ["email"])
+        assert [job.creator_id for job in imports.list_latest(tx, id, 2)] == [sam, sam]
+        assert [job.file_name for job in imports.list_latest(tx, id, 2, seen_by=owner_id)] == [f"{owner_id}.csv"]
+        assert imports.list_latest(tx, id, 2, seen_by=sam + 1) == []

@@ -22,7 +22,7 @@ PAGES = (
     *("/sequences/1", "/sequences/1/steps", "/sequences/1/settings", "/sequences/1/publish", "/sequences/3"),
     *("/people", "/people?kind=lead", "/people?kind=contact&q=img", "/people/lead/1", "/people/contact/1"),
     *("/people/new", "/people/contact/1/edit", "/people/import", "/people/import/1", "/people/import/2"),
-    *("/enroll", "/enroll?kind=contact&sequence=1", "/enrollments", "/enrollments?reason=missing_merge_tags"),
+    *("/enroll", "/enroll?kind=contact&enroll=1", "/enrollments", "/enrollments?reason=missing_merge_tags"),
     *("/enrollments/1", "/enrollments/2", "/enrollments/1/letters/0/0", "/templates", "/templates/new"),
     *("/templates/1", "/reports", "/reports/1", "/reports?days=7", "/settings", "/settings/profile"),
     *("/settings/account", "/settings/users", "/settings/users/1", "/settings/keys", "/settings/mailboxes"),

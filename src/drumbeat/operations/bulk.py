@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from drumbeat.domain.errors import AlreadyExists, Invalid, NoEligibleContacts
+from drumbeat.domain.errors import AlreadyExists, DrumbeatError, Invalid, NoEligibleContacts
 from drumbeat.domain.person import PersonKind, address_key
 from drumbeat.domain.variant import Variant
 from drumbeat.operations.enrollments import EnrollRequest, enroll
@@ -24,7 +24,8 @@ MOST_AT_ONCE: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Whom:
-    """People of a kind to enroll in a sequence, by whom, and whose records that user sees (None: everybody's)."""
+    """People of a kind to enroll in a sequence, by whom, who is their actor too, whatever default the sequence names;
+    and whose records that user sees (None: everybody's)."""
 
     account_id: int
     sequence_id: int
@@ -36,15 +37,17 @@ class Whom:
 
 @dataclass(slots=True)
 class Tally:
-    """How many people fared how, in which variants, and why those were left out who were."""
+    """How many people fared how, in which variants, and why those were left out who were; `stopped_by` is what kept
+    the others from being come to."""
 
     statuses: Counter[ContactStatus] = field(default_factory=Counter)
     variants: Counter[Variant] = field(default_factory=Counter)
     left_out: list[tuple[int, str]] = field(default_factory=list)
+    stopped_by: DrumbeatError | None = None
 
     @property
     def total(self) -> int:
-        """Everybody who was asked for."""
+        """Everybody who was come to."""
         return sum(self.statuses.values())
 
     @property
@@ -64,13 +67,27 @@ class _Rehearsed(Exception):
 def rehearse_many(database: Database, hash_key: bytes, whom: Whom) -> Tally:
     """What `enroll_many` would do now."""
     parts = (_rehearsed(database, lambda tx, part=part: _enroll_part(tx, hash_key, part)) for part in _parts(whom))  # type: ignore[misc]
-    return _tallied(_once_each(parts))
+    tally = Tally()
+    for part in _once_each(parts):
+        _count(tally, part)
+    return tally
 
 
 def enroll_many(database: Database, hash_key: bytes, whom: Whom) -> Tally:
-    """Enroll whoever may be, AT_ONCE in one transaction; repeating it enrolls nobody twice."""
-    parts = (database.transact(lambda tx, part=part: _enroll_part(tx, hash_key, part)) for part in _parts(whom))  # type: ignore[misc]
-    return _tallied(parts)
+    """Enroll whoever may be, AT_ONCE in one transaction; repeating it enrolls nobody twice.
+
+    What stands in the way of the first part is raised; of a later one, it is told with what was done until then.
+    """
+    tally = Tally()
+    for part in _parts(whom):
+        try:
+            _count(tally, database.transact(lambda tx, part=part: _enroll_part(tx, hash_key, part)))  # type: ignore[misc]
+        except DrumbeatError as error:
+            if not tally.total:
+                raise
+            tally.stopped_by = error
+            break
+    return tally
 
 
 def _once_each(parts: Iterable[list[_Outcome]]) -> Iterator[list[_Outcome]]:
@@ -85,16 +102,13 @@ def _once_each(parts: Iterable[list[_Outcome]]) -> Iterator[list[_Outcome]]:
         queued |= {each.email for each in part if each.is_queued and each.email}
 
 
-def _tallied(parts: Iterable[list[_Outcome]]) -> Tally:
-    tally = Tally()
-    for part in parts:
-        for outcome in part:
-            tally.statuses[outcome.status] += 1
-            if outcome.variant is not None and outcome.status is ContactStatus.QUEUED:
-                tally.variants[outcome.variant] += 1
-            if outcome.status is not ContactStatus.QUEUED:
-                tally.left_out.append((outcome.id, outcome.reason or _WORDS.get(outcome.status, "")))
-    return tally
+def _count(tally: Tally, part: Iterable[_Outcome]) -> None:
+    for outcome in part:
+        tally.statuses[outcome.status] += 1
+        if outcome.variant is not None and outcome.status is ContactStatus.QUEUED:
+            tally.variants[outcome.variant] += 1
+        if outcome.status is not ContactStatus.QUEUED:
+            tally.left_out.append((outcome.id, outcome.reason or _WORDS.get(outcome.status, "")))
 
 
 def _parts(whom: Whom) -> Iterator[Whom]:
@@ -120,8 +134,9 @@ class _Outcome:
 def _enroll_part(tx: Tx, hash_key: bytes, whom: Whom) -> list[_Outcome]:
     if whom.kind is PersonKind.LEAD:
         return [_enroll_lead(tx, hash_key, whom, id) for id in whom.ids]
+    ids = (whom.account_id, whom.by, whom.sequence_id, whom.ids)
     try:
-        done = execute_for(tx, hash_key, whom.account_id, whom.by, whom.sequence_id, whom.ids, seen_by=whom.seen_by)
+        done = execute_for(tx, hash_key, *ids, actor_id=whom.by, seen_by=whom.seen_by)
     except NoEligibleContacts as error:
         told = zip(whom.ids, error.results, strict=True)
         return [_Outcome(id, ContactStatus(each["status"]), reason=each.get("reason")) for id, each in told]

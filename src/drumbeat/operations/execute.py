@@ -109,7 +109,7 @@ def execute(
 ) -> Execution:
     """Find or make the contacts and enroll those who may be; all in this transaction, or nothing."""
     runs = _Runs(tx, hash_key, account_id, sequence_id)
-    actor = _actor(tx, account_id, runs.sequence, caller_id)
+    actor = _actor(tx, account_id, (runs.sequence.default_actor_id, caller_id))
     results, candidates = _read(hash_key, account_id, contacts)
     accounts.lock_ids(tx, account_id, "enrollment")
     eligible = _match(tx, account_id, candidates, seen_by)
@@ -128,11 +128,12 @@ def execute_for(
     sequence_id: int,
     contact_ids: Sequence[int],
     *,
+    actor_id: int | None = None,
     seen_by: int | None = None,
 ) -> Execution:
-    """The same for contacts that are known, by their ids."""
+    """The same for contacts that are known, by their ids; an actor who is named sends, whatever the sequence says."""
     runs = _Runs(tx, hash_key, account_id, sequence_id)
-    actor = _actor(tx, account_id, runs.sequence, caller_id)
+    actor = _actor(tx, account_id, (actor_id,) if actor_id else (runs.sequence.default_actor_id, caller_id))
     accounts.lock_ids(tx, account_id, "enrollment")
     results, candidates = _look_up(tx, account_id, contact_ids, seen_by, needs_address=runs.have_letters)
     eligible = _writable(tx, account_id, candidates)
@@ -193,8 +194,9 @@ class _Runs:
             candidate.result.variant = candidate.run.variant
 
 
-def _actor(tx: Tx, account_id: int, sequence: SequenceSettings, caller_id: int) -> User:
-    for id in (sequence.default_actor_id, caller_id):
+def _actor(tx: Tx, account_id: int, ids: Sequence[int | None]) -> User:
+    """The first of them who is active."""
+    for id in ids:
         user = None if id is None else accounts.find_user(tx, account_id, id)
         if user is not None and user.is_active:
             return user
@@ -290,14 +292,10 @@ def _match(tx: Tx, account_id: int, candidates: Sequence[_Candidate], seen_by: i
             empty = (not row[2], not row[3], not row[4])
             given = (candidate.first_name, candidate.last_name, candidate.phone)
             candidate.fills = any(is_empty and value for is_empty, value in zip(empty, given, strict=True))
-            candidate.person = _known(tx, account_id, candidate, row[1], row[5])
+            candidate.person = _person(tx, account_id, candidate, row[1], 0, row[5])
         if row[6] is not None:
             candidate.result.status = ContactStatus.UNSUBSCRIBED
     return _queued(candidates)
-
-
-def _known(tx: Tx, account_id: int, candidate: _Candidate, id: int, time_zone: str | None) -> Person:
-    return _person(tx, account_id, candidate, id, 0, time_zone)
 
 
 def _person(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from drumbeat.domain.access import sees
 from drumbeat.domain.enrollment import Enrollment
+from drumbeat.domain.errors import MissingTags, Refused
 from drumbeat.domain.person import Person
 from drumbeat.domain.sequence import Sequence as SequenceSettings
 from drumbeat.domain.task import Task
 from drumbeat.domain.unsubscribe import Suppression
+from drumbeat.operations.letters import read_frozen, rendered_letter
 from drumbeat.store import deliveries, enrollment_pages, received, sequences, task_pages, unsubscribes
-from drumbeat.store.deliveries import Delivery
+from drumbeat.store.deliveries import Delivery, Key
 from drumbeat.store.pages import Place
 from drumbeat.store.received import ReceivedMessage
 from drumbeat.store.task_pages import SoughtTasks
@@ -36,11 +39,12 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class PersonPage:
-    """The newest of each kind first, MOST_SHOWN at most."""
+    """The newest of each kind first, MOST_SHOWN at most; `subjects` are of letters whose content is kept."""
 
     enrollments: Sequence[Enrollment]
     sequences: dict[int, SequenceSettings]
     letters: Sequence[Delivery]
+    subjects: dict[Key, str]
     received: Sequence[ReceivedMessage]
     tasks: Sequence[Task]
     consent: Consent
@@ -61,14 +65,26 @@ def person_page(snapshot: Snapshot, person: Person, *, seen_by: int | None = Non
     ids = [each.id for each in runs]
     sought = SoughtTasks(resource_type=person.kind.value, resource_id=person.id)
     place = Place(limit=MOST_SHOWN, descending=True)
+    letters = deliveries.list_of_enrollments(snapshot, account_id, ids, MOST_SHOWN) if ids else []
     return PersonPage(
         enrollments=runs,
         sequences=sequences.find_many(snapshot, account_id, sorted({e.subject.sequence_id for e in runs})),
-        letters=deliveries.list_of_enrollments(snapshot, account_id, ids, MOST_SHOWN) if ids else [],
+        letters=letters,
+        subjects=_subjects(runs, letters),
         received=received.list_of_enrollments(snapshot, account_id, ids, MOST_SHOWN) if ids else [],
         tasks=task_pages.list_page(snapshot, account_id, sought, place, seen_by=seen_by),
         consent=_consent(snapshot, person),
     )
+
+
+def _subjects(runs: Sequence[Enrollment], letters: Sequence[Delivery]) -> dict[Key, str]:
+    by_id = {each.id: each for each in runs}
+    subjects = {}
+    for letter in letters:
+        step = by_id[letter.enrollment_id].plan.steps[letter.position]
+        with suppress(MissingTags, Refused):
+            subjects[letter.key] = rendered_letter(step, read_frozen(letter.frozen)).subject
+    return subjects
 
 
 def _consent(snapshot: Snapshot, person: Person) -> Consent:

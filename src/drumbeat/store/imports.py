@@ -144,9 +144,10 @@ def lock(tx: Tx, account_id: int, id: int) -> Import:
     return get(tx, account_id, id)
 
 
-def list_latest(snapshot: Snapshot, account_id: int, limit: int) -> list[Import]:
-    """The account's latest jobs, the newest first."""
-    return [_import(row) for row in snapshot.all(_LIST, account_id=account_id, limit=limit)]
+def list_latest(snapshot: Snapshot, account_id: int, limit: int, *, seen_by: int | None = None) -> list[Import]:
+    """The account's latest jobs, the newest first; only one's own where no others are seen."""
+    rows = snapshot.all(_LIST, account_id=account_id, creator_id=seen_by or 0, limit=limit)
+    return [_import(row) for row in rows]
 
 
 def find_running(snapshot: Snapshot) -> Import | None:
@@ -238,7 +239,10 @@ _SAVE = Statement("""
 """)
 _GET = Statement(f"SELECT {_COLUMNS} FROM imports WHERE account_id = :account_id AND id = :id")
 _LOCK = Statement("SELECT id FROM imports WHERE account_id = :account_id AND id = :id {lock}")
-_LIST = Statement(f"SELECT {_COLUMNS} FROM imports WHERE account_id = :account_id ORDER BY id DESC LIMIT :limit")
+_LIST = Statement(f"""
+    SELECT {_COLUMNS} FROM imports
+    WHERE account_id = :account_id AND (:creator_id = 0 OR creator_id = :creator_id) ORDER BY id DESC LIMIT :limit
+""")
 _RUNNING = Statement(f"SELECT {_COLUMNS} FROM imports WHERE status = 'running' ORDER BY updated_at LIMIT 1")
 _ADD_PART = Statement("""
     INSERT INTO import_parts (account_id, import_id, number, first_row, rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from drumbeat.domain.access import sees
 from drumbeat.domain.person import Person, PersonKind, search_words, words_in
@@ -12,18 +13,19 @@ from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Snapshot
 
 _AT_A_TIME = 100
-_MOST_LOOKED_AT = 1_000
+MOST_LOOKED_AT: Final = 1_000
+"""People for one page: those behind them are looked at for the next one."""
 _LAST = "\U0010ffff"  # no word goes on with it
 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """People that fit, each with the word and id behind which a page goes on; `gave_up` if so many begin alike that not
-    all were looked at."""
+    """People that fit, each with the word and id behind which a page goes on; `gave_up_at` is the last place looked at
+    where so many begin alike that not all were."""
 
     people: list[Person] = field(default_factory=list)
     places: list[tuple[str, int]] = field(default_factory=list)
-    gave_up: bool = False
+    gave_up_at: tuple[str, int] | None = None
 
 
 def search(
@@ -35,29 +37,28 @@ def search(
     seen_by: int | None = None,
     after: tuple[str, int] = ("", 0),
     limit: int,
-    thorough: bool = False,
 ) -> Hits:
     """People of a kind for whom each word of the text begins one of theirs; only those of one owner where no others
-    are seen. Whoever is `thorough` looks at all who begin alike, however many."""
+    are seen."""
     sought = sorted(words_in(text), key=lambda each: (len(each), each))
     hits = Hits()
     if not sought:
         return hits
-    for looked_at, (word, person) in enumerate(_beginning(snapshot, account_id, kind, sought[-1], after), 1):
+    for looked_at, (word, id, person) in enumerate(_beginning(snapshot, account_id, kind, sought[-1], after), 1):
         if person is not None and sees(seen_by, person.owner_id) and _fits(person, sought, word):
             hits.people.append(person)
             hits.places.append((word, person.id))
         if len(hits.people) == limit:
             break
-        if looked_at == _MOST_LOOKED_AT and not thorough:
-            return replace(hits, gave_up=True)
+        if looked_at == MOST_LOOKED_AT:
+            return replace(hits, gave_up_at=(word, id))
     return hits
 
 
 def _beginning(
     snapshot: Snapshot, account_id: int, kind: PersonKind, start: str, after: tuple[str, int]
-) -> Iterator[tuple[str, Person | None]]:
-    """Everybody with a word that begins so, with that word."""
+) -> Iterator[tuple[str, int, Person | None]]:
+    """Everybody with a word that begins so, with that word; None for whom it outlived."""
     place = max(after, (start, 0))
     while True:
         rows = snapshot.all(
@@ -71,7 +72,7 @@ def _beginning(
         )
         known = find_many(snapshot, account_id, [(kind, row.person_id) for row in rows])
         for row in rows:
-            yield row.word, known.get((kind, row.person_id))
+            yield row.word, row.person_id, known.get((kind, row.person_id))
         if len(rows) < _AT_A_TIME:
             return
         place = rows[-1].word, rows[-1].person_id

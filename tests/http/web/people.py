@@ -65,10 +65,14 @@ def listed(page: str) -> list[str]:
     ]
 
 
-def next_page(page: str) -> str | None:
-    """The address of the page behind this one."""
-    found = re.search(r'rel="next" href="([^"]+)"', page)
-    return None if found is None else unescape(found[1])
+def next_page(page: str, **ticked: Any) -> str | None:
+    """The address that the button to the page behind this one leads to."""
+    found = re.search(r'name="after" value="([^"]+)">Next page', page)
+    if found is None:
+        return None
+    fields = fields_of(page, "/people")
+    fields = fields | {name: [*fields.get(name, []), *map(str, more)] for name, more in ticked.items()}
+    return f"/people?{urlencode(fields | {'after': unescape(found[1])}, doseq=True)}"
 
 
 def complaints(answer: Any) -> dict[str, str]:

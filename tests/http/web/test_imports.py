@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 from typing import Any
 
@@ -15,6 +16,7 @@ from drumbeat.testing.cast import Cast
 from drumbeat.wiring import World
 from tests.http.conftest import Browser
 from tests.http.web.people import (
+    CONTACT,
     HOSTILE,
     HTML,
     LEAD,
@@ -25,6 +27,7 @@ from tests.http.web.people import (
     fields_of,
     let_agents_see_their_own,
     listed,
+    next_page,
     said,
     see,
     send,
@@ -116,6 +119,8 @@ class TestChoosing:
             answer = load(owner, content, **fields)
             assert told in complaints(answer)[field], told
             assert fields_of(answer.text, "/people/import")["encoding"] == [fields.get("encoding", "")]
+        assert '<details class="more" open>' in load(owner, TABLE, encoding="klingon").text
+        assert '<details class="more">' in load(owner, TABLE, kind="cat").text, "only what is complained about opens"
         unread = load(owner, TABLE, name="")
         assert unread.status_code == 422
         assert "Choose a CSV or Excel file with people in it." in unread.text
@@ -128,7 +133,8 @@ class TestChoosing:
         self, owner: Browser, world: World
     ) -> None:
         assert load(owner, csrf="wrong").status_code == 403
-        assert load(Browser(owner.client, "", "")).headers["location"] == "/sign-in?next=/today"
+        signed_out = load(Browser(owner.client, "", ""))
+        assert (signed_out.status_code, "choose them again" in signed_out.text) == (401, True)
         assert count(world, "imports") == 0
 
     @ON_SQLITE
@@ -214,6 +220,60 @@ class TestRunning:
         assert listed(see(owner, "/people?q=byron")) == ["Ada Byron"]
         assert brought(world, cast) == [ada.id, grace.id]
 
+    @ON_SQLITE
+    def test_what_changes_while_it_runs_is_one_part_and_the_page_comes_anew_when_it_has_ended(
+        self, owner: Browser, world: World, cast: Cast
+    ) -> None:
+        page = loaded(owner, "email\n" + "\n".join(f"p{n}@x.example" for n in range(200)) + "\nno address\n")
+        send(owner, page, column_0="email", existing="update", mapping="")
+        asked = HTML | {"HX-Request": "true"}
+        ids = (cast.us.account.id, 1)
+        before = owner("GET", f"{page}?told=0", headers=asked)
+        assert "hx-refresh" not in before.headers
+        assert 'id="told"' not in before.text, "what was said is not said again"
+        assert before.text.index('id="progress"') < before.text.index("Cancel the rest…")
+        world.database.transact(lambda tx: carry_import(tx, world.hash_key, *ids))
+        halfway = owner("GET", f"{page}?told=0", headers=asked)
+        assert '<p class="sr-only" id="told" role="status">Being taken in: 90 %</p>' in halfway.text
+        assert "aria-live" not in halfway.text
+        work(world, cast)
+        assert owner("GET", f"{page}?told=9", headers=asked).headers["hx-refresh"] == "true"
+        done = see(owner, page)
+        assert "hx-refresh" not in owner("GET", page, headers=HTML).headers
+        part = done[done.index('id="progress"') :]
+        assert "Rows that were left out" in part
+        assert "Cancel" not in part
+
+    @ON_SQLITE
+    def test_a_page_opened_while_a_file_is_read_leads_on_to_its_columns(
+        self, owner: Browser, world: World, cast: Cast
+    ) -> None:
+        who = (cast.us.account.id, cast.us.owner.id, None, CONTACT)
+        job = world.database.transact(lambda tx: imports.add(tx, *who, "slow.csv", ["email"], ["email"]))
+        page, asked = f"/people/import/{job.id}", HTML | {"HX-Request": "true"}
+        assert "Being read" in words(see(owner, page))
+        assert "Being read" in words(see(owner, "/people/import"))
+        assert f'hx-get="{page}?told=0"' in see(owner, page)
+        ready = replace(job, status=ImportStatus.READY)
+        world.database.transact(lambda tx: imports.save(tx, ready))
+        assert owner("GET", f"{page}?told=0", headers=asked).headers["hx-refresh"] == "true"
+        assert "Waits for you to look at its columns" in words(see(owner, "/people/import"))
+
+    @ON_SQLITE
+    def test_somebody_of_a_file_is_found_however_far_behind_they_stand(
+        self, owner: Browser, world: World, cast: Cast
+    ) -> None:
+        many = "".join(f"e{number}@x.example,Row\n" for number in range(1050))
+        taken_in(owner, world, cast, f"email,last name\n{many}zoe@x.example,Zedder\n")
+        first = see(owner, "/people?kind=contact&import=1&q=e60@")
+        assert listed(first) == ["Row"]
+        gave_up = see(owner, "/people?kind=contact&import=1&q=zedd")
+        assert "Nobody of those looked at fits." in gave_up
+        assert listed(see(owner, next_page(gave_up) or "")) == ["Zedder"]
+        page = see(owner, "/people?kind=contact&import=1")
+        assert len(listed(page)) == 50
+        assert len(listed(see(owner, next_page(page) or ""))) == 50
+
     def test_everybody_of_the_file_is_listed_also_whom_it_left_as_they_were(
         self, owner: Browser, world: World, cast: Cast
     ) -> None:
@@ -233,7 +293,7 @@ class TestRunning:
         assert brought(world, cast, 2) == [changed.id, same.id, new]
         send(owner, f"/people/contact/{same.id}/delete")
         assert listed(see(owner, "/people?kind=contact&import=2")) == ["Now", "New"]
-        form = {"kind": "contact", "import": 2, "sequence_id": cast.us.letters.id, "go": "on"}
+        form = {"kind": "contact", "import": 2, "enroll": cast.us.letters.id, "go": "on"}
         assert said(send(owner, "/enroll", form | {"everybody": "on"})).text == "2 enrolled."
 
     @ON_SQLITE
@@ -257,7 +317,8 @@ class TestCancelling:
         if is_running:
             send(owner, page, column_0="last_name", existing="update", mapping="")
             world.database.transact(lambda tx: carry_import(tx, world.hash_key, cast.us.account.id, 1))
-        assert f"{page}/cancel" in see(owner, page)
+        asked = see(owner, page)
+        assert re.search(rf'<details.*?action="{page}/cancel".*?</details>', asked, re.DOTALL), "after a question alone"
         answer = send(owner, f"{page}/cancel")
         assert (answer.headers["location"], said(answer).text) == (
             *(page, "The import is cancelled; who was taken in stays."),
@@ -270,6 +331,15 @@ class TestCancelling:
         assert said(again).text == "The import is cancelled already."
         assert job_of(world, cast).status is ImportStatus.CANCELLED
 
+    @ON_SQLITE
+    def test_what_was_taken_in_meanwhile_is_not_said_to_be_cancelled(
+        self, owner: Browser, world: World, cast: Cast
+    ) -> None:
+        job = taken_in(owner, world, cast, "email,last name\nada@x.example,Ada\n")
+        answer = said(send(owner, f"/people/import/{job.id}/cancel"))
+        assert (answer.text, answer.wrong) == ("All of it had been taken in already.", True)
+        assert job_of(world, cast).status is ImportStatus.FINISHED
+
 
 @ON_SQLITE
 def test_a_colleague_s_files_are_not_there_where_agents_see_their_own(
@@ -278,9 +348,11 @@ def test_a_colleague_s_files_are_not_there_where_agents_see_their_own(
     let_agents_see_their_own(world, cast.us)
     page = loaded(owner, name="hers.csv")
     mine = loaded(seller, name="mine.csv")
-    assert "hers.csv" not in see(seller, "/people/import")
-    assert "mine.csv" in see(seller, "/people/import")
     assert "hers.csv" in see(owner, "/people/import")
+    for _ in range(20):
+        loaded(owner, name="hers.csv")
+    assert "hers.csv" not in see(seller, "/people/import")
+    assert "mine.csv" in see(seller, "/people/import"), "though many are newer"
     assert seller("GET", page).status_code == 404
     assert seller("GET", "/people?kind=contact&import=1").status_code == 404
     assert send(seller, page, MAPPING).status_code == 404

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
 from drumbeat.domain.enrollment import FinishedReason
 from drumbeat.domain.person import Person
+from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.http.web.frame import Undo
 from drumbeat.operations.tasks import add as add_task
 from drumbeat.store import unsubscribes
+from drumbeat.store.statement import Statement
 from drumbeat.testing.cast import Cast
+from drumbeat.testing.clock import FrozenClock
+from drumbeat.testing.house import letter
 from drumbeat.wiring import World
 from tests.http.conftest import Browser
 from tests.http.web.people import (
@@ -37,6 +43,7 @@ from tests.http.web.people import (
     stored,
     words,
 )
+from tests.http.web.work import at_work
 
 CUSTOM = {"plan": "pro", "seats": 7, "rate": 1.5, "vip": True, "teas": ["green", "black"], "desk": {"floor": "2"}}
 
@@ -106,7 +113,7 @@ class TestFinding:
             page = see(owner, "/people", q=text)
             assert "Nobody fits." in page, text
             assert listed(page) == [], text
-            assert 'action="/enroll"' not in page
+            assert 'formaction="/enroll"' not in page
         page = see(owner, f"/people?kind=lead&q=zed+l&owner={theirs.owner_id}")
         assert fields_of(page, "/people") == {"kind": ["lead"], "q": ["zed l"], "owner": [""]}
         for after in ("x", "99999999999 a", "1 ÿ", "-1 @", " a"):
@@ -148,16 +155,109 @@ class TestFinding:
         assert fields_of(second, "/people")["q"] == ["lovelace a"]
 
     @ON_SQLITE
+    def test_who_was_chosen_stays_so_on_other_pages_and_in_other_searches(
+        self, owner: Browser, world: World, cast: Cast, ada: Person
+    ) -> None:
+        newest = crowd(world, replace(ada, first_name="Ann"), 50)[-1]
+        first = see(owner, "/people", id=newest.id)
+        assert f'value="{newest.id}" aria-label="Choose Ann Lovelace" checked' in first
+        assert "1 chosen" in words(first)
+        second = see(owner, next_page(first, id=[newest.id]) or "")
+        assert listed(second) == ["Ada Lovelace"]
+        assert fields_of(second, "/people")["id"] == [str(newest.id)]
+        both = see(owner, "/people", q="ada", id=[str(newest.id), str(ada.id), "x", "0", str(ada.id)])
+        assert fields_of(both, "/people")["id"] == [str(newest.id), str(ada.id)]
+        assert "2 chosen" in words(both)
+        nobody = see(owner, "/people", q="zed", id=ada.id)
+        assert 'formaction="/enroll"' in nobody
+        assert fields_of(nobody, "/people")["id"] == [str(ada.id)]
+        many = see(owner, "/people", id=list(range(1, 600)))
+        assert len(fields_of(many, "/people")["id"]) == 500
+        assert "At most 500 are chosen one by one" in many
+
+    @ON_SQLITE
+    def test_the_sequence_they_are_for_stays_chosen(
+        self, owner: Browser, world: World, cast: Cast, ada: Person
+    ) -> None:
+        crowd(world, ada, 50)
+        for sequence in (cast.us.letters, cast.us.with_task):
+            chosen = [str(sequence.id)]
+            page = see(owner, f"/people?enroll={sequence.id}")
+            assert fields_of(page, "/people")["enroll"] == chosen
+            assert f"enroll={sequence.id}" in (next_page(page) or "")
+            assert fields_of(see(owner, next_page(page) or ""), "/people")["enroll"] == chosen
+            nobody = see(owner, f"/people?q=zed&enroll={sequence.id}")
+            assert fields_of(nobody, "/people")["enroll"] == chosen
+            rehearsal = see(owner, f"/enroll?q=love&enroll={sequence.id}&everybody=on&id={ada.id}")
+            assert fields_of(rehearsal, "/enroll")["enroll"] == chosen
+            assert fields_of(rehearsal, "/enroll")["everybody"] == ["on"]
+            back = f'href="/people?kind=contact&amp;q=love&amp;enroll={sequence.id}"'
+            assert back in rehearsal
+
+    @ON_SQLITE
+    def test_where_nothing_takes_people_nobody_is_ticked_and_the_page_says_why(
+        self, owner: Browser, world: World, cast: Cast, ada: Person
+    ) -> None:
+        world.database.transact(lambda tx: tx.run(Statement("UPDATE sequences SET status = 'paused'")))
+        page = see(owner, "/people")
+        assert "People are enrolled from here when a sequence is active: activate one ." in words(page)
+        assert 'type="checkbox"' not in page
+        assert 'formaction="/enroll"' not in page
+
+    @ON_SQLITE
+    def test_the_other_kind_is_looked_through_by_the_same_words(
+        self, owner: Browser, world: World, cast: Cast, ada: Person
+    ) -> None:
+        for name in ("Lena", "Leo"):
+            somebody(world, cast.us, "Lead", kind=LEAD, first_name=name)
+        page = see(owner, f"/people?q=le&owner={ada.owner_id}&enroll=1")
+        assert "2 leads fit" in words(page)
+        links = [unescape(link) for link in re.findall(r'href="(/people\?[^"]*kind=lead[^"]*)"', page)]
+        assert links == [f"/people?kind=lead&q=le&owner={ada.owner_id}&enroll=1"] * 2
+        assert listed(see(owner, links[0])) == ["Lena Lead", "Leo Lead"]
+        assert "1 contact fits" in words(see(owner, "/people?kind=lead&q=lovel"))
+        assert "fit" not in words(see(owner, "/people?q=love"))
+        assert "leads fit" not in words(see(owner, "/people?q=zed"))
+
+    @ON_SQLITE
+    def test_what_is_announced_is_short_and_stands_apart_from_what_is_swapped(
+        self, owner: Browser, world: World, ada: Person
+    ) -> None:
+        page = see(owner, "/people?q=ada")
+        assert re.findall(r'<p class="sr-only" id="told" role="status">(.*?)</p>', page) == ["1 found"]
+        assert "aria-live" not in page
+        assert 'hx-replace-url="true"' in page
+        assert "hx-push-url" not in page
+        crowd(world, ada, 50)
+        assert "50 found on this page" in see(owner, "/people")
+
+    @ON_SQLITE
+    def test_a_search_that_gives_up_says_so_and_goes_on_from_there(
+        self, owner: Browser, world: World, cast: Cast, ada: Person
+    ) -> None:
+        crowd(world, ada, 1000)
+        somebody(world, cast.us, "Lovelace", first_name="Zoe", email="zoe@x.example")
+        page = see(owner, "/people?q=lovelace+zoe")
+        assert "Nobody of those looked at fits." in page
+        assert listed(see(owner, next_page(page) or "")) == ["Zoe Lovelace"]
+
+    @ON_SQLITE
     def test_whom_no_letter_reaches_or_who_asked_out_is_marked(
         self, owner: Browser, world: World, cast: Cast, ada: Person
     ) -> None:
         gone = somebody(world, cast.us, "Gone", "gone@x.example")
-        send(owner, f"/people/contact/{ada.id}/suppress")
         address = gone.address_hash or ""
         world.database.transact(lambda tx: unsubscribes.mark_undeliverable(tx, gone.account_id, address, "No user."))
+        send(owner, f"/people/contact/{ada.id}/suppress")
+        for name, cause in (("asked", Suppression.UNSUBSCRIBED), ("cross", Suppression.COMPLAINED)):
+            hashed = somebody(world, cast.us, name, f"{name}@x.example").address_hash or ""
+            ids = (gone.account_id, hashed, cause)
+            world.database.transact(lambda tx, ids=ids: unsubscribes.suppress(tx, *ids, evidence="theirs"))
         told = words(see(owner, "/people"))
-        assert "ada@x.example Unsubscribed" in told
+        assert "ada@x.example Suppressed" in told
         assert "gone@x.example Undeliverable" in told
+        assert "asked@x.example Unsubscribed" in told
+        assert "cross@x.example Complained" in told
 
 
 FILLED = {
@@ -253,8 +353,8 @@ class TestChanging:
     @ON_SQLITE
     def test_a_form_sent_back_as_it_came_changes_nothing(self, owner: Browser, world: World, known: Person) -> None:
         fields = fields_of(see(owner, self.path(known)), self.path(known))
-        assert fields["custom_name"] == ["plan", "seats", "rate", "vip", ""]
-        assert fields["custom_value"] == ["pro", "7", "1.5", "True", ""]
+        assert fields["custom_name"] == ["plan", "seats", "rate", "vip", "", "", ""]
+        assert fields["custom_value"] == ["pro", "7", "1.5", "True", "", "", ""]
         answer = send(owner, self.path(known), fields)
         assert (answer.headers["location"], said(answer).text) == ("/people/contact/1", "The changes are kept.")
         now = stored(world, known)
@@ -275,6 +375,37 @@ class TestChanging:
             "teas": ["green", "black"], "desk": {"floor": "2"}, "seats": "8", "vip": True, "new": "x",
         }  # fmt: skip
         assert now.custom["vip"] is True
+
+    @ON_SQLITE
+    def test_an_old_tab_takes_back_nothing_that_others_changed_since(
+        self, owner: Browser, seller: Browser, world: World, known: Person
+    ) -> None:
+        old = fields_of(see(owner, self.path(known)), self.path(known))
+        now = fields_of(see(seller, self.path(known)), self.path(known))
+        now |= {"email": ["new@x.example"], "address_city": ["Paris"], "website": [""], "tags": ["a, b"]}
+        now |= {
+            "custom_name": ["plan", "seats", "rate", "vip", "score"],
+            "custom_value": ["free", "7", "1.5", "True", "3"],
+        }
+        send(seller, self.path(known), now)
+        send(
+            owner, self.path(known), old | {"title": ["Countess"], "custom_value": ["pro", "8", "", "True", "", "", ""]}
+        )
+        kept = stored(world, known)
+        assert kept is not None
+        assert (kept.email, kept.title, kept.owner_id) == ("new@x.example", "Countess", known.owner_id)
+        assert kept.details == {"tags": ["a", "b"], "address": {"city": "Paris"}, "skype": "ada"}
+        lists = {"teas": ["green", "black"], "desk": {"floor": "2"}}
+        assert kept.custom == lists | {"plan": "free", "seats": "8", "vip": True, "score": "3"}
+
+    @ON_SQLITE
+    def test_a_field_of_their_own_that_cannot_be_is_told_where_it_stands(self, owner: Browser, known: Person) -> None:
+        fields = {"last_name": "Known", "custom_name": ["x" * 101], "custom_value": ["y"]}
+        answer = send(owner, self.path(known), fields)
+        assert "A name has 1 to 100 characters" in complaints(answer)["custom_value"]
+        assert 'aria-describedby="custom_value-complaint"' in answer.text
+        assert 'list="zones"' in answer.text
+        assert '<option value="Europe/Berlin">' in answer.text
 
     @ON_SQLITE
     def test_what_is_blank_now_goes_and_what_no_field_shows_stays(
@@ -315,7 +446,9 @@ class TestConsent:
     ) -> None:
         running = enrolled(world, cast.us, ada)
         page = f"/people/contact/{ada.id}"
-        assert "Never write to this address" in see(seller, page)
+        asked = see(seller, page)
+        assert "Never write to this address… What runs for it ends for good" in words(asked)
+        assert re.search(r"<button [^>]*>Never write to ada@x.example</button>", asked), "after the question alone"
         answer = send(seller, f"{page}/suppress")
         assert answer.headers["location"] == page
         assert is_suppressed(world, ada)
@@ -339,6 +472,21 @@ class TestConsent:
         assert (lifted.text, lifted.wrong) == ("The address may be written to again.", False)
         assert not is_suppressed(world, ada)
         assert "Nothing is sent" not in see(owner, page)
+
+
+@ON_SQLITE
+def test_their_letters_are_called_by_their_subjects_and_lead_to_themselves(
+    seller: Browser, world: World, cast: Cast, clock: FrozenClock
+) -> None:
+    with at_work(world, cast, clock) as works:
+        lead = works.lead()
+        run = works.enroll(works.sequence("Lamps", letter(subject=HOSTILE)), lead)
+        works.later(hours=1)
+        page = see(seller, f"/people/lead/{lead.id}")
+    assert f"{HOSTILE} step 1 of enrollment {run.id}" in words(page)
+    assert f'href="/enrollments/{run.id}/letters/0/0"' in page
+    assert HOSTILE in words(see(seller, f"/enrollments/{run.id}/letters/0/0"))
+    assert "<script>alert" not in page
 
 
 class TestDeleting:

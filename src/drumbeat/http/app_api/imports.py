@@ -112,8 +112,8 @@ def list_imports(request: AnyRequest) -> Response[bytes]:
     with parts_of(request).world.database.read() as snapshot:
         member = admit_member(snapshot, request)
         read_parameters(request)
-        found = imports.list_latest(snapshot, member.account_id, _LISTED)
-    return reply_all([_shown(job) for job in found if member.seen_by in (None, job.creator_id)])
+        found = imports.list_latest(snapshot, member.account_id, _LISTED, seen_by=member.seen_by)
+    return reply_all([_shown(job) for job in found])
 
 
 @readable(

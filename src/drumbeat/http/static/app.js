@@ -40,6 +40,29 @@ document.addEventListener("htmx:afterRequest", (event) => {
   else trouble.textContent = trouble.dataset.unheard;
 });
 
+// All people of a page are ticked at once; how many are is told, those of other pages too.
+function tally(form) {
+  const boxes = [...form.querySelectorAll("[type=checkbox][name=id]")];
+  const all = form.querySelector("[data-all]");
+  const told = form.querySelector("[data-chosen]");
+  if (!all || !told) return;
+  const count = boxes.filter((box) => box.checked).length;
+  all.hidden = false;
+  all.checked = count === boxes.length;
+  all.indeterminate = count > 0 && count < boxes.length;
+  const chosen = count + form.querySelectorAll("[type=hidden][name=id]").length;
+  told.querySelector("[data-count]").textContent = chosen;
+  told.hidden = chosen === 0;
+}
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form");
+  if (event.target.matches("[data-all]"))
+    for (const box of form.querySelectorAll("[type=checkbox][name=id]")) box.checked = event.target.checked;
+  if (event.target.matches("[data-all], [name=id]")) tally(form);
+});
+const tallyAll = () => document.querySelectorAll("form:has([data-all])").forEach(tally);
+for (const name of ["htmx:load", "pageshow"]) addEventListener(name, tallyAll);
+
 // Merge tags are put where somebody wrote last.
 let written = null;
 document.addEventListener("focusin", (event) => {

@@ -106,11 +106,16 @@ class Form:
 
     def touched(self, changes: Mapping[str, T]) -> dict[str, T]:
         """Those of the changes, by field, that the sender made: an old tab takes nothing back that others did since."""
+        before = self.before
+        return {name: value for name, value in changes.items() if list(self.values.get(name, [""])) != before.get(name)}
+
+    @property
+    def before(self) -> dict[str, list[str]]:
+        """The texts it was filled with when it was first shown; none where a form does not say so."""
         try:
-            was = msgspec.json.decode(self.was, type=dict[str, list[str]])
+            return msgspec.json.decode(self.was, type=dict[str, list[str]])
         except msgspec.DecodeError:
-            return dict(changes)
-        return {name: value for name, value in changes.items() if list(self.values.get(name, [""])) != was.get(name)}
+            return {}
 
     def complain(self, error: DrumbeatError) -> Form:
         """Keep what is wrong beside its field, or above the form where it has none here."""

@@ -7,7 +7,6 @@ import io
 from litestar import Response, post
 from litestar.params import FromPath, RawBody
 
-from drumbeat.domain.access import sees
 from drumbeat.domain.errors import Invalid, InvalidMany, MissingField
 from drumbeat.domain.people_table import CUSTOM, FIELDS
 from drumbeat.domain.person import PersonKind
@@ -24,6 +23,14 @@ _SAMPLE = 5
 _LISTED = 20
 _REJECTED = 20
 _OWN = "own"
+_MOVING = (ImportStatus.LOADING, ImportStatus.RUNNING)
+_STAGES = {
+    ImportStatus.LOADING: "Being read",
+    ImportStatus.READY: "Waits for you to look at its columns",
+    ImportStatus.RUNNING: "Being taken in",
+    ImportStatus.FINISHED: "Taken in",
+    ImportStatus.CANCELLED: "Cancelled",
+}
 
 
 @readable("/people/import", opt=opened())
@@ -57,16 +64,19 @@ def _loaded(sent: Sent) -> Import:
 
 def _start_page(visit: Visit, form: Form, status: int = 200) -> Response[bytes]:
     form.files = form.files or {"file": []}
-    found = imports.list_latest(visit.snapshot, visit.account_id, _LISTED)
-    jobs = [job for job in found if sees(visit.seen_by, job.creator_id)]
-    return visit.page("imports.html", status, form=form, jobs=jobs)
+    jobs = imports.list_latest(visit.snapshot, visit.account_id, _LISTED, seen_by=visit.seen_by)
+    return visit.page("imports.html", status, form=form, jobs=jobs, stages=_STAGES)
 
 
 @readable("/people/import/{id:str}", opt=opened())
 def show_import(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
     """Its columns while it is ready, how far it is while it runs, and what became of its rows."""
     with visiting(request) as visit:
-        return _job_page(visit, _job(visit, id), None)
+        job = _job(visit, id)
+        page = _job_page(visit, job, None)
+    if request.headers.get("hx-request") and job.status not in _MOVING:
+        page.headers["hx-refresh"] = "true"  # it asked how far it is: now there is another page to see
+    return page
 
 
 def _job(visit: Visit, id: str) -> Import:
@@ -90,6 +100,10 @@ def _job_page(visit: Visit, job: Import, form: Form | None, status: int = 200) -
         fields=FIELDS,
         rejected=rejected,
         own=_OWN,
+        stages=_STAGES,
+        is_moving=job.status in _MOVING,
+        tenths=10 * job.rows_done // (job.rows_total or 1),
+        told_tenths=visit.query.get("told", ""),
     )
 
 
@@ -131,11 +145,10 @@ def stop_import(request: AnyRequest, id: FromPath[str], body: RawBody) -> Respon
     sent, number = posted(request, body), read_id(id, "import")
     with sent.again() as visit:
         _job(visit, id)
-    return sent.done(
-        f"/people/import/{number}",
-        "The import is cancelled; who was taken in stays.",
-        lambda tx: cancel_import(tx, sent.account_id, number, sent.by),
-    )
+    ended = sent.transact(lambda tx: cancel_import(tx, sent.account_id, number, sent.by))
+    if ended.status is not ImportStatus.CANCELLED:
+        return sent.to(f"/people/import/{number}", "All of it had been taken in already.", wrong=True)
+    return sent.to(f"/people/import/{number}", "The import is cancelled; who was taken in stays.")
 
 
 handlers = [show_imports, load_file, show_import, begin_import, stop_import]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from litestar import Response, post
 from litestar.params import FromPath, RawBody
@@ -15,9 +14,10 @@ from drumbeat.domain.errors import AdminsOnly, IncorrectValue, Invalid, InvalidM
 from drumbeat.domain.person import Person, PersonKind
 from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import check_custom, read_id, shortened
-from drumbeat.http.web.finding import Filter, list_people
+from drumbeat.http.web.finding import MOST_CHOSEN, Filter, Listed, list_people, read_ids
 from drumbeat.http.web.forms import Form
 from drumbeat.http.web.frame import Sent, Undo, Visit, opened, posted, visiting
+from drumbeat.http.web.settings.zones import offered_zones
 from drumbeat.http.wording import name_of
 from drumbeat.operations import people as operations
 from drumbeat.operations.people import PersonEdit
@@ -35,26 +35,36 @@ _ADDRESS = ("line1", "city", "postal_code", "state", "country")
 _LONGEST = 255
 _LONGEST_TEXT = 65_535
 _LONG = ("website", "description", "tags")
+_SPARE = ["", "", ""]
 
 
 @readable("/people", opt=opened())
 def show_people(request: AnyRequest) -> Response[bytes]:
-    """A list that is searched while one types, and filtered; its address can be shared."""
+    """A list that is searched while one types, and filtered; its address can be shared. Who was ticked stays so."""
     with visiting(request) as visit:
-        sought = Filter.read(visit.query)
-        snapshot, hash_key = visit.snapshot, parts_of(request).world.hash_key
-        after = visit.query.get("after", "")
-        found = list_people(snapshot, hash_key, visit.account_id, sought, after, seen_by=visit.seen_by)
+        sought, after = Filter.read(visit.query), visit.query.get("after", "")
+        found = _listed(visit, sought, after)
+        ids = request.query_params.getall("id", [])
+        chosen, shown = read_ids(ids), {person.id for person in found.people}
+        is_narrow = bool(sought.text or sought.owner_id)
         return visit.page(
             "people.html",
             filter=sought,
             listed=found,
+            others=_listed(visit, sought.other, "") if is_narrow and not (found.people or found.after) else Listed([]),
             marks=_marks(visit, found.people),
             users=_users(visit),
             sequences=_enrollable(visit),
-            next_page=f"/people?{sought.query}&after={quote(found.after)}" if found.after else "",
+            chosen=chosen,
+            chosen_elsewhere=[id for id in chosen if id not in shown],
+            most_chosen=MOST_CHOSEN if len(ids) > MOST_CHOSEN else 0,
             is_first=not after,
         )
+
+
+def _listed(visit: Visit, sought: Filter, after: str) -> Listed:
+    hash_key = parts_of(visit.request).world.hash_key
+    return list_people(visit.snapshot, hash_key, visit.account_id, sought, after, seen_by=visit.seen_by)
 
 
 def _marks(visit: Visit, found: Sequence[Person]) -> dict[str, str]:
@@ -65,8 +75,8 @@ def _marks(visit: Visit, found: Sequence[Person]) -> dict[str, str]:
     unreachable = dict.fromkeys(
         unsubscribes.undeliverable_among(visit.snapshot, visit.account_id, hashes), "Undeliverable"
     )
-    suppressed = unsubscribes.suppressed_among(visit.snapshot, visit.account_id, hashes)
-    return unreachable | dict.fromkeys(suppressed, "Unsubscribed")
+    suppressed = unsubscribes.causes_among(visit.snapshot, visit.account_id, hashes)
+    return unreachable | {address: cause.value.capitalize() for address, cause in suppressed.items()}
 
 
 def _users(visit: Visit) -> dict[int, User]:
@@ -136,13 +146,15 @@ def _form_page(visit: Visit, form: Form, person: Person | None, status: int = 20
     owners = [user for user in _users(visit).values() if user.is_active or user.id == kept]
     active = [(user.id, user.name or user.email) for user in owners]
     names = list(zip(form.all("custom_name"), form.values.get("custom_value", ()), strict=False))
-    return visit.page("person_form.html", status, form=form, person=person, owners=active, custom=names)
+    return visit.page(
+        "person_form.html", status, form=form, person=person, owners=active, custom=names, zones=offered_zones()
+    )
 
 
 def _blank(kind: PersonKind) -> Form:
     address = dict.fromkeys((f"address_{part}" for part in _ADDRESS), None)
     fields = dict.fromkeys((*_PLAIN, "website", "description", "tags", "owner_id"), None)
-    return Form.of(kind=kind.value, custom_name=["", ""], custom_value=["", ""], **fields, **address)
+    return Form.of(kind=kind.value, custom_name=_SPARE, custom_value=_SPARE, **fields, **address)
 
 
 def _filled(person: Person) -> Form:
@@ -154,42 +166,47 @@ def _filled(person: Person) -> Form:
         website=person.details.get("website"),
         description=person.details.get("description"),
         tags=", ".join(person.details.get("tags") or []),
-        custom_name=[*custom, ""],
-        custom_value=[*custom.values(), ""],
+        custom_name=[*custom, *_SPARE],
+        custom_value=[*custom.values(), *_SPARE],
         **{name: getattr(person, name) for name in _PLAIN},
         **{f"address_{part}": address.get(part) for part in _ADDRESS},
     )
 
 
 def _edit(form: Form, before: Person | None) -> PersonEdit:
+    """What the sender changed; what they left as it was shown is left as it is now."""
     for name in (*_PLAIN, *_LONG, *(f"address_{part}" for part in _ADDRESS)):
         longest = _LONGEST_TEXT if name in _LONG else _LONGEST
         if len(form.text(name)) > longest:
             raise IncorrectValue(f"It has at most {longest:,} characters.", field=name)
     tags = list(dict.fromkeys(tag.strip() for tag in form.text("tags").split(",") if tag.strip()))
+    details = {"website": form.optional("website"), "description": form.optional("description"), "tags": tags or None}
+    address = form.touched({f"address_{part}": form.optional(f"address_{part}") for part in _ADDRESS})
     return PersonEdit(
         settle=_settle,
-        fields={name: form.optional(name) for name in _PLAIN},
-        details={
-            "website": form.optional("website"),
-            "description": form.optional("description"),
-            "tags": tags or None,
-        },
-        addresses={"address": {part: form.optional(f"address_{part}") for part in _ADDRESS}},
+        fields=form.touched({name: form.optional(name) for name in _PLAIN}),
+        details=form.touched(details),
+        addresses={"address": {name.removeprefix("address_"): part for name, part in address.items()}},
         custom=_custom(form, before),
-        owner_id=form.number("owner_id", 1),
+        owner_id=form.touched({"owner_id": form.number("owner_id", 1)}).get("owner_id"),
     )
 
 
-def _custom(form: Form, before: Person | None) -> dict[str, Any]:
-    """The custom fields as they are to be; one whose line is gone or blank goes, lists and objects stay."""
-    old = {} if before is None else before.custom
+def _custom(form: Form, person: Person | None) -> dict[str, Any]:
+    """The custom fields that were changed; one whose line is gone or blank goes, lists and objects have no line."""
+    old = {} if person is None else person.custom
     written = {name: value for name, value in old.items() if isinstance(value, (str, int, float))}
-    sent = dict(zip(form.all("custom_name"), form.values.get("custom_value", ()), strict=False))
-    kept = {name: value.strip() for name, value in sent.items() if name and value.strip()}
-    check_custom(kept, "custom")
-    same = {name: written[name] for name in kept if name in written and str(written[name]) == sent[name]}
-    return dict.fromkeys(written) | kept | same
+    before, sent = _pairs(form.before) if form.before else {n: str(v) for n, v in written.items()}, _pairs(form.values)
+    changed = {name: sent.get(name, "").strip() for name in before | sent if sent.get(name, "") != before.get(name, "")}
+    kept = {name: value for name, value in changed.items() if value}
+    check_custom(kept, "custom_value")
+    return dict.fromkeys(name for name in changed if name in written) | kept
+
+
+def _pairs(values: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The values of custom fields by their names, as a form's lines hold them."""
+    names = (name.strip() for name in values.get("custom_name", ()))
+    return {name: value for name, value in zip(names, values.get("custom_value", ()), strict=False) if name}
 
 
 def _settle(before: PersonFields | None, after: PersonFields) -> PersonFields:
