@@ -59,8 +59,6 @@ def test_the_html_is_shown_while_one_types_by_its_texts_alone_and_leaves_no_trai
     html.fill(" ")
     expect(letter.locator("p")).to_have_count(0)
     assert len(asked) == 3, "of a letter of plain text there is no HTML to show"
-    page.go_back()
-    expect(page).to_have_url(f"{office.url}/templates")
 
 
 def test_one_looks_for_anybody_and_tries_the_letter_without_losing_what_was_typed(
