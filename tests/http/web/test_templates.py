@@ -222,6 +222,10 @@ def test_a_letter_can_be_looked_at_for_anybody(works: Works, seller: Browser) ->
     assert (value(new, "name"), "For Ada Lead" in words(new)) == ("Bulbs", True)
     assert 'action="/templates/new"' in new.text
     assert kept(works).source.subject == "Lamps"
+    second = dict(options(post(seller, "/templates/1/look", find="lena"), "whom"))
+    chosen = sorted(second)[1]
+    again = post(seller, "/templates/1/try", find="lena", whom=chosen, text="A")
+    assert (options(again, "whom")[0][0], len(options(again, "whom"))) == (chosen, 20)
     assert seller("GET", "/templates/1?whom=lead:99").status_code == 200
     assert post(seller, "/templates/99/look", find="ada").status_code == 404
 

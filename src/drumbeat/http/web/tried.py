@@ -33,17 +33,19 @@ def find_whom(visit: Visit, whom: str) -> Person | None:
 
 
 def offered_people(visit: Visit, whom: str = "", text: str = "") -> list[Person]:
-    """Whom to look at letters for: those that a text finds, else the newest, behind the one who is named."""
+    """Whom to look at letters for: those that a text finds, else the newest; first of all the one who is named."""
     hash_key = parts_of(visit.request).world.hash_key
-    chosen = None if text else find_whom(visit, whom)
-    found = [] if chosen is None else [chosen]
+    found: list[Person] = []
     for kind in PersonKind:
         sought = Filter(kind, text.strip()[:200])
         listed = list_people(
             visit.snapshot, hash_key, visit.account_id, sought, "", seen_by=visit.seen_by, limit=_OFFERED
         )
-        found += [person for person in listed.people if person != chosen]
-    return found
+        found += listed.people
+    chosen = find_whom(visit, whom)
+    if chosen is None or (text and chosen not in found):
+        return found
+    return [chosen, *(person for person in found if person != chosen)]
 
 
 @dataclass(frozen=True, slots=True)
