@@ -83,6 +83,20 @@ def test_what_was_changed_is_not_left_without_a_question(context: BrowserContext
     assert asked == ["beforeunload"], "what is sent is not lost"
 
 
+def test_a_template_that_was_changed_is_not_left_without_a_question(context: BrowserContext, served: Served) -> None:
+    page, asked = context.new_page(), list[str]()
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    sign_in(page, served)
+    for change, questions in ((("How it looks for", "Find somebody"), 0), (("Subject",), 1)):
+        page.goto(f"{served.url}/templates/1")
+        for label in change:
+            field = page.get_by_label(label, exact=True)
+            field.fill("Lamps") if label != "How it looks for" else field.select_option(index=1)
+        page.get_by_role("link", name="Reports").first.click()
+        page.wait_for_url("**/reports")
+        assert asked == ["beforeunload"] * questions
+
+
 def test_a_letter_that_is_open_is_shown_anew_when_something_of_it_changes(builder: Page) -> None:
     asked: list[str] = []
     builder.on("request", lambda request: asked.append(request.url) if "/letter" in request.url else None)

@@ -53,8 +53,9 @@ def tally_sequences(snapshot: Snapshot, account_id: int) -> dict[int, Tallied]:
 
 def tally_of(snapshot: Snapshot, sequence: Sequence) -> Tallied:
     """The numbers of one sequence."""
-    blocked = overview.blocked_by_sequence(snapshot, sequence.account_id, MOST_COUNTED + 1)
-    return _tallied(events.counts_of(snapshot, sequence.account_id, sequence.id), blocked.get(sequence.id, 0))
+    account_id, id = sequence.account_id, sequence.id
+    blocked = overview.count_blocked(snapshot, account_id, id, MOST_COUNTED + 1)
+    return _tallied(events.counts_of(snapshot, account_id, id), blocked)
 
 
 def _tallied(rows: Iterable[Any], blocked: int) -> Tallied:

@@ -76,6 +76,13 @@ def blocked_by_sequence(snapshot: Snapshot, account_id: int, most: int) -> dict[
     return {row.id: row.total for row in rows if row.total}
 
 
+def count_blocked(snapshot: Snapshot, account_id: int, sequence_id: int, most: int) -> int:
+    """The same of one sequence."""
+    row = snapshot.first(_BLOCKED_OF, account_id=account_id, sequence_id=sequence_id, most=most)
+    assert row is not None
+    return int(row[0])
+
+
 def count_running(snapshot: Snapshot, account_id: int, sequence_id: int, most: int) -> int:
     """How many enrollments run a sequence's steps, for itself or as another's variant B, counted up to `most`."""
     row = snapshot.first(_RUNNING, account_id=account_id, sequence_id=sequence_id, most=most)
@@ -134,13 +141,13 @@ _CAUSES = f"""
 _BLOCKED_CAUSES, _BLOCKED_CAUSES_OF = Statement(_CAUSES.format("")), Statement(_CAUSES.format(_OF_ACTOR))
 _LISTED = f"SELECT e.id {_IS_BLOCKED} {{0}} AND (:doubts = 1 OR NOT e.in_doubt) ORDER BY e.id LIMIT :most"
 _LIST_BLOCKED, _LIST_BLOCKED_OF = Statement(_LISTED.format("")), Statement(_LISTED.format(_OF_ACTOR))
-_BLOCKED_BY_SEQUENCE = Statement("""
-    SELECT s.id, (
-        SELECT count(*) FROM (
-            SELECT 1 FROM enrollments e
-            WHERE e.account_id = :account_id AND e.sequence_id = s.id AND e.state = 'blocked' LIMIT :most
-        ) AS b
-    ) AS total FROM sequences s WHERE s.account_id = :account_id
+_COUNT_BLOCKED = """SELECT count(*) FROM (
+        SELECT 1 FROM enrollments e
+        WHERE e.account_id = :account_id AND e.sequence_id = {0} AND e.state = 'blocked' LIMIT :most
+    ) AS b"""
+_BLOCKED_OF = Statement(_COUNT_BLOCKED.format(":sequence_id"))
+_BLOCKED_BY_SEQUENCE = Statement(f"""
+    SELECT s.id, ({_COUNT_BLOCKED.format("s.id")}) AS total FROM sequences s WHERE s.account_id = :account_id
 """)
 _RUNNING = Statement("""
     SELECT count(*) FROM (

@@ -121,9 +121,12 @@ addEventListener("beforeunload", (event) => changed.size && event.preventDefault
 function askForLetter(letter) {
   letter.querySelector("[data-shown-by]").dispatchEvent(new Event("show"));
 }
-document.addEventListener("toggle", (event) => event.target.matches("[data-letter][open]") && askForLetter(event.target), true);
-document.addEventListener("change", (event) => {
-  if (event.target.id) document.querySelectorAll(`[data-letter][open]:has([data-shown-by~="${event.target.id}"])`).forEach(askForLetter);
+const opened = (event) => event.target.matches("[data-letter][open]") && askForLetter(event.target);
+document.addEventListener("toggle", opened, true);
+document.addEventListener("change", ({ target: { id } }) => {
+  if (!id) return;
+  const made = document.querySelectorAll(`[data-letter][open]:has([data-shown-by~="${id}"])`);
+  made.forEach(askForLetter);
 });
 
 // Steps are moved by their buttons or dragged by their grip; their order in the page is their order in the sequence.
@@ -133,8 +136,11 @@ function number(list) {
     const place = index + 1;
     step.querySelector("[data-number]").textContent = place;
     const [up, down, remove] = ["[data-up]", "[data-down]", "[data-remove]"].map((name) => step.querySelector(name));
-    [up.ariaLabel, down.ariaLabel, remove.ariaLabel] = [`Move step ${place} up`, `Move step ${place} down`, `Remove step ${place}`];
-    [up.disabled, down.disabled] = [index === 0, place === steps.length];
+    up.ariaLabel = `Move step ${place} up`;
+    down.ariaLabel = `Move step ${place} down`;
+    remove.ariaLabel = `Remove step ${place}`;
+    up.disabled = index === 0;
+    down.disabled = place === steps.length;
   });
   list.dispatchEvent(new Event("change", { bubbles: true }));
 }

@@ -15,7 +15,7 @@ from drumbeat.http.web.chart import Chart, chart_of
 from drumbeat.http.web.frame import Visit, opened, visiting
 from drumbeat.operations.drafting import published_steps
 from drumbeat.operations.reports import PERIODS, Measure, Report, experiment, report
-from drumbeat.operations.sequence_counts import Tallied, tally_sequences
+from drumbeat.operations.sequence_counts import MOST_COUNTED, Tallied, tally_sequences
 from drumbeat.store import events, sequences
 
 _EPOCH = date(1970, 1, 1)
@@ -38,6 +38,7 @@ def show_reports(request: AnyRequest) -> Response[bytes]:
         return visit.page(
             "reports.html",
             lines=[(each, tallies.get(each.id, Tallied())) for each in found],
+            most_counted=MOST_COUNTED,
             report=made,
             chart=_chart(made, visit.manner),
             days=_days(made, visit.manner),
