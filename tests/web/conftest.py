@@ -26,9 +26,9 @@ from tests.test_serve import call, environment, until
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser."""
+    """The browser; not for the whole run: it keeps an event loop open, in which other tests could not run theirs."""
     path = os.environ.get("DRUMBEAT_TEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         pytest.skip("There is no Chromium here; on Debian: apt install chromium.")

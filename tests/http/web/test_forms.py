@@ -257,9 +257,9 @@ def test_over_https_the_message_is_for_this_host_alone(
 
 
 @given(st.dictionaries(names, texts, min_size=1), st.data())
-def test_what_the_sender_left_alone_is_told_from_what_they_changed(filled: dict[str, str], data: st.DataObject) -> None:
+def test_what_the_sender_left_alone_is_told_from_what_they_changed(filled: dict[str, str], draw: st.DataObject) -> None:
     form = Form.of(**filled)
-    changed = data.draw(st.sets(st.sampled_from(sorted(filled))))
+    changed = draw.draw(st.sets(st.sampled_from(sorted(filled))))
     values = {name: value + "x" if name in changed else value for name, value in filled.items()} | {"was": form.was}
     back = sent(urlencode(values))
     if "was" not in filled:
