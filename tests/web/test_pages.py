@@ -18,11 +18,12 @@ from tests.web.conftest import Served, Watch, keep_picture, sign_in
 
 HOSTILE = '"><img src=x onerror="alert(1)"><script>alert(2)</script>{{ 7*7 }}'
 PAGES = (
-    *("/today", "/tasks", "/tasks?whose=all", "/sequences", "/sequences?show=archived", "/sequences/new"),
+    *("/today", "/tasks", "/tasks?whose=all", "/tasks/1", "/sequences", "/sequences?show=archived", "/sequences/new"),
     *("/sequences/1", "/sequences/1/steps", "/sequences/1/settings", "/sequences/1/publish", "/sequences/3"),
     *("/people", "/people?kind=lead", "/people?kind=contact&q=img", "/people/lead/1", "/people/contact/1"),
     *("/people/new", "/people/contact/1/edit", "/people/import", "/people/import/1", "/people/import/2"),
     *("/enroll", "/enroll?kind=contact&enroll=1", "/enrollments", "/enrollments?reason=missing_merge_tags"),
+    "/enrollments?sequence=1",
     *("/enrollments/1", "/enrollments/2", "/enrollments/1/letters/0/0", "/templates", "/templates/new"),
     *("/templates/1", "/reports", "/reports/1", "/reports?days=7", "/settings", "/settings/profile"),
     *("/settings/account", "/settings/users", "/settings/users/1", "/settings/keys", "/settings/mailboxes"),
@@ -196,6 +197,30 @@ def test_what_a_page_asks_for_by_itself_waits_while_somebody_uses_what_it_would_
     assert page.evaluate(asked, None) is False
     page.mouse.up()
     assert page.evaluate(asked, None) is True
+
+
+def test_a_page_says_when_drumbeat_does_not_answer_or_somebody_is_signed_out_and_when_it_does_again(
+    chromium: Browser, furnished: Served
+) -> None:
+    with chromium.new_context() as context:
+        page = context.new_page()
+        sign_in(page, furnished)
+        page.goto(f"{furnished.url}/people")
+        trouble, search = page.locator("#trouble"), page.get_by_label("Search by name")
+        page.route("**/people?**", lambda route: route.abort())
+        search.fill("person1")
+        expect(trouble).to_contain_text("did not answer")
+        page.unroute("**/people?**")
+        search.fill("person2")
+        expect(trouble).to_have_text("")
+        kept = context.cookies()
+        context.clear_cookies()
+        search.fill("person3")
+        expect(trouble).to_contain_text("You are signed out")
+        expect(search).to_have_value("person3")
+        context.add_cookies(kept)  # type: ignore[arg-type]
+        search.fill("person4")
+        expect(trouble).to_have_text("")
 
 
 def test_a_page_can_be_used_by_keyboard_alone(signed_in: Page, furnished: Served) -> None:

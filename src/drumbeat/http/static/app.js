@@ -33,11 +33,14 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 
 // Whether what is shown could be asked for again.
-document.addEventListener("htmx:afterRequest", (event) => {
-  const trouble = document.getElementById("trouble");
-  if (event.detail.successful) trouble.textContent = "";
-  else if (event.detail.xhr.status === 401) trouble.textContent = trouble.dataset.signedOut;
-  else trouble.textContent = trouble.dataset.unheard;
+function tell(trouble) {
+  document.getElementById("trouble").textContent = trouble;
+}
+document.addEventListener("htmx:afterOnLoad", (event) => event.detail.successful !== false && tell(""));
+document.addEventListener("htmx:sendError", () => tell(document.getElementById("trouble").dataset.unheard));
+document.addEventListener("htmx:responseError", (event) => {
+  const { signedOut, unheard } = document.getElementById("trouble").dataset;
+  tell(event.detail.xhr.status === 401 ? signedOut : unheard);
 });
 
 // All people of a page are ticked at once; how many are is told, those of other pages too.
