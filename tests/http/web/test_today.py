@@ -11,14 +11,17 @@ from litestar.testing import TestClient
 
 from drumbeat.domain.account import Role, User
 from drumbeat.domain.calendar import Unit, parse_windows
-from drumbeat.domain.delivery import FailureReason
+from drumbeat.domain.delivery import DeliveryStatus, FailureReason
 from drumbeat.domain.happening import CannotSend, StepDue
 from drumbeat.domain.sequence import Sequence
 from drumbeat.domain.timeline import Quarantine
 from drumbeat.http.app import make_app
 from drumbeat.http.parts import CaughtLetter
+from drumbeat.http.web.today import STOPS
+from drumbeat.http.wording import ADMINS_STEPS, TABLES
 from drumbeat.operations.mailboxes import limit_mailbox
 from drumbeat.operations.tasks import add as add_task
+from drumbeat.operations.today import Stop
 from drumbeat.store import accounts, mailboxes, quarantine, tasks
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Tx
@@ -156,6 +159,7 @@ def test_what_is_blocked_stands_by_its_cause_with_what_heals_it(
     assert shown.index("2 enrollments") < shown.index("1 enrollment:")
     assert 'href="/enrollments?reason=recipient_invalid"' in page.text
     assert 'href="/settings/mailboxes">Mailboxes</a>' in page.text
+    assert 'href="/enrollments?reason=recipient_invalid">Resume, stop or change them</a>' in page.text
     listed = words(see(owner, "/enrollments?reason=recipient_invalid"))
     assert "Blocked: The address cannot be reached" in listed
     assert "Lena Lead in Two letters 550 no such user Blocked" in listed
@@ -270,6 +274,12 @@ def test_a_mailbox_that_is_held_says_why_and_where_to_mend_it(works: Works, owne
     page = see(owner, "/today")
     assert "Held: 535 wrong password Mailbox" in words(page, "leaving")
     assert f'href="/settings/mailboxes/{cast.us.seller.mailbox_id}"' in page.text
+
+
+def test_whatever_stops_letters_and_whatever_became_of_one_has_words() -> None:
+    assert set(STOPS) == set(Stop)
+    assert set(TABLES["letter_words"]) == set(DeliveryStatus)
+    assert set(ADMINS_STEPS) <= set(FailureReason)
 
 
 def test_a_quarantine_and_sequences_that_are_switched_off_are_told_above_all(works: Works, owner: Browser) -> None:
