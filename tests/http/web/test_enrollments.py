@@ -156,6 +156,15 @@ def test_a_letter_in_doubt_asks_and_counts_as_sent_when_somebody_says_so(works: 
     assert (now.state, now.position, now.in_doubt) == (State.ACTIVE, 1, False)
 
 
+def test_resuming_from_an_old_page_decides_nothing_about_a_letter_that_came_into_doubt(
+    works: Works, seller: Browser
+) -> None:
+    enrolled = doubtful(works)
+    refused = led(seller, post(seller, f"/enrollments/{enrolled.id}/resume"))
+    assert said(refused) == "Its letter is in doubt by now: decide on that."
+    assert works.enrollment(enrolled.id).in_doubt
+
+
 def test_a_letter_in_doubt_is_sent_again_byte_for_byte_when_somebody_says_so(works: Works, seller: Browser) -> None:
     enrolled = doubtful(works, ARRIVED_UNHEARD)
     page = led(seller, post(seller, f"/enrollments/{enrolled.id}/doubt", decision="send_again"))

@@ -12,7 +12,7 @@ from litestar.params import FromPath, RawBody
 
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment, FinishedReason, State
-from drumbeat.domain.errors import MissingTags, NotFound, Refused
+from drumbeat.domain.errors import ChangedMeanwhile, MissingTags, NotFound, Refused
 from drumbeat.domain.person import Person, PersonKind
 from drumbeat.domain.template import Rendered
 from drumbeat.http.app_api.doubts import Decision
@@ -163,7 +163,11 @@ def _set_state(request: AnyRequest, id: str, body: bytes, state: State, said: st
     sent, number = posted(request, body), read_id(id, "enrollment")
 
     def work(tx: Tx) -> None:
-        set_state(tx, sent.account_id, number, state, sent.by, seen_by=sent.member.seen_by)
+        seen_by = sent.member.seen_by
+        if state is State.ACTIVE and enrollments.get(tx, sent.account_id, number, seen_by=seen_by).in_doubt:
+            # To the API that means to count it as sent; whoever pressed Resume saw no doubt yet.
+            raise ChangedMeanwhile("Its letter is in doubt by now: decide on that.")
+        set_state(tx, sent.account_id, number, state, sent.by, seen_by=seen_by)
 
     return sent.done(own_path(sent.form.text("back"), f"/enrollments/{number}"), said, work)
 
