@@ -80,7 +80,9 @@ def test_a_link_that_reads_as_another_place_is_told_once_with_that_place() -> No
     assert told(html=html) == told(html=f"{html}</a>") == told(html=f"{html}<a>") == expected
 
 
-@pytest.mark.parametrize("html", ["<![ endif]>", "<![ if !mso ]>", "<![x", "<!x", "<?x", "<!-- x -->", "a <b", "<<!x>![x"])
+@pytest.mark.parametrize(
+    "html", ["<![ endif]>", "<![ if !mso ]>", "<![x", "<!x", "<?x", "<!-- x -->", "a <b", "<<!x>![x"]
+)
 def test_html_as_word_processors_write_it_is_checked_all_the_same(html: str) -> None:
     assert told(html=f'{html}<p>{html}<script></script><p onclick="x()">{html}').endswith("leave them out.")
 
