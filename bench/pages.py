@@ -31,6 +31,8 @@ PAGES = (
     *("/people?kind=contact&q=person77777@customer.example", "/people?kind=contact&q=zz", "/people/contact/1777"),
     *("/enroll?kind=contact&enroll=1", "/enrollments", "/enrollments?after=500000"),
     *("/enrollments?reason=missing_merge_tags", "/enrollments?reason=auth", "/enrollments/1777"),
+    *("/enrollments?sequence=1", "/enrollments?sequence=1&reason=auth", "/doubts", "/tasks/1777"),
+    *("/people?kind=contact&q=bob&enroll=1", "/templates/1?whom=contact:1777"),
     *("/templates", "/templates/1", "/reports", "/reports?days=365", "/reports/1?days=365", "/settings"),
     *("/settings/mailboxes", "/settings/mailboxes/1", "/settings/users", "/settings/keys", "/settings/suppressions"),
     *("/settings/account", "/settings/calendars", "/people/import"),

@@ -28,7 +28,7 @@ FOUND_BY = (
     (tasks._UNDATED, "ix_tasks_due_of_all"),
     (tasks._DATED_OF, "ix_tasks_due"),
     (tasks._UNDATED_OF, "ix_tasks_due"),
-    (tasks._LIST_DONE, "ix_tasks_updated"),
+    (tasks._LIST_DONE, "ix_tasks_done"),
 )
 
 

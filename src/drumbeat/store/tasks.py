@@ -62,7 +62,7 @@ def list_open_by_due(
 
 
 def list_done(snapshot: Snapshot, account_id: int, owner_id: int, since: datetime, limit: int) -> list[Task]:
-    """Tasks of a user that were completed since an instant, the last changed first."""
+    """Tasks of a user that were completed since an instant, the last one first."""
     given = {"account_id": account_id, "owner_id": owner_id, "since": to_stamp(since), "limit": limit}
     return [_task(row) for row in snapshot.all(_LIST_DONE, **given)]
 
@@ -170,12 +170,10 @@ _WITHOUT_DUE = f"""
 _OF_OWNER = "AND t.owner_id = :owner_id"
 _DATED, _UNDATED = Statement(_BY_DUE.format("")), Statement(_WITHOUT_DUE.format(""))
 _DATED_OF, _UNDATED_OF = Statement(_BY_DUE.format(_OF_OWNER)), Statement(_WITHOUT_DUE.format(_OF_OWNER))
-# Not the owner's index: it would gather all that they ever did.
 _LIST_DONE = Statement(f"""
     SELECT {_COLUMNS} FROM tasks t
-    WHERE t.account_id = :account_id AND +t.owner_id = :owner_id AND t.updated_at >= :since
-        AND t.completed_at >= :since
-    ORDER BY t.updated_at DESC, t.id DESC LIMIT :limit
+    WHERE t.account_id = :account_id AND t.owner_id = :owner_id AND t.completed_at >= :since
+    ORDER BY t.completed_at DESC, t.id DESC LIMIT :limit
 """)
 _COMPLETE = Statement("""
     UPDATE tasks SET completed_at = :now, updated_at = :now

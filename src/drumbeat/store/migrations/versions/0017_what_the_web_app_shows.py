@@ -91,6 +91,14 @@ def upgrade() -> None:
         sqlite_where=is_open,
         postgresql_where=is_open,
     )
+    is_done = sa.text("completed_at IS NOT NULL")
+    op.create_index(
+        "ix_tasks_done",
+        "tasks",
+        ["account_id", "owner_id", "completed_at", "id"],
+        sqlite_where=is_done,
+        postgresql_where=is_done,
+    )
     for name, column, is_so in (
         ("ix_enrollments_blocked_of_actor", "failure_reason", sa.text("state = 'blocked'")),
         ("ix_enrollments_running_of_actor", "runs_sequence_id", sa.text("state <> 'finished'")),
