@@ -840,14 +840,15 @@ Index(
     sqlite_where=text("completed_at IS NULL"),
     postgresql_where=text("completed_at IS NULL"),
 )
+# Its condition is written so that no list of all completed tasks takes it for its own.
 Index(
     "ix_tasks_done",
     tasks.c.account_id,
     tasks.c.owner_id,
     tasks.c.completed_at,
     tasks.c.id,
-    sqlite_where=text("completed_at IS NOT NULL"),
-    postgresql_where=text("completed_at IS NOT NULL"),
+    sqlite_where=text("completed_at > 0"),
+    postgresql_where=text("completed_at > 0"),
 )
 Index("ix_tasks_resource", tasks.c.account_id, tasks.c.resource_type, tasks.c.resource_id, tasks.c.id)
 

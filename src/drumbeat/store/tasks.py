@@ -172,7 +172,8 @@ _DATED, _UNDATED = Statement(_BY_DUE.format("")), Statement(_WITHOUT_DUE.format(
 _DATED_OF, _UNDATED_OF = Statement(_BY_DUE.format(_OF_OWNER)), Statement(_WITHOUT_DUE.format(_OF_OWNER))
 _LIST_DONE = Statement(f"""
     SELECT {_COLUMNS} FROM tasks t
-    WHERE t.account_id = :account_id AND t.owner_id = :owner_id AND t.completed_at >= :since
+    WHERE t.account_id = :account_id AND t.owner_id = :owner_id AND t.completed_at > 0
+        AND t.completed_at >= :since
     ORDER BY t.completed_at DESC, t.id DESC LIMIT :limit
 """)
 _COMPLETE = Statement("""

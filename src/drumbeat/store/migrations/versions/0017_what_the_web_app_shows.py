@@ -91,7 +91,7 @@ def upgrade() -> None:
         sqlite_where=is_open,
         postgresql_where=is_open,
     )
-    is_done = sa.text("completed_at IS NOT NULL")
+    is_done = sa.text("completed_at > 0")
     op.create_index(
         "ix_tasks_done",
         "tasks",
