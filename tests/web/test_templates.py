@@ -42,6 +42,7 @@ def test_the_html_is_shown_while_one_types_by_its_texts_alone_and_leaves_no_trai
     page.get_by_label("Subject").fill("Tea?")
     page.get_by_label("Text", exact=True).fill("Dear {{ person.first_name }}")
     expect(page.locator("#preview pre")).to_contain_text(re.compile(r"Dear \w+"))
+    expect(page.locator("iframe[name=letter]")).to_be_hidden()
     page.locator("summary", has_text="HTML").click()
     html = page.get_by_label("HTML", exact=True)
     for number in range(3):
@@ -58,6 +59,7 @@ def test_the_html_is_shown_while_one_types_by_its_texts_alone_and_leaves_no_trai
     expect(page.locator("#preview-said")).to_contain_text("One value is missing for ")
     html.fill(" ")
     expect(letter.locator("p")).to_have_count(0)
+    expect(page.locator("iframe[name=letter]")).to_be_hidden()
     assert len(asked) == 3, "of a letter of plain text there is no HTML to show"
 
 

@@ -85,12 +85,13 @@ document.addEventListener("click", (event) => {
 for (const form of document.querySelectorAll("[data-preview]")) {
   const sent = document.querySelector(form.dataset.preview);
   let waiting;
+  const look = () => (document.querySelector("[data-html]").hidden = !form.elements.html.value.trim());
   const show = () => {
     clearTimeout(waiting);
     const frame = document.querySelector(`iframe[name="${sent.target}"]`);
     frame.replaceWith(frame.cloneNode());
     for (const field of sent.elements) field.value = form.elements[field.name].value;
-    if (sent.elements.html.value.trim()) sent.submit();
+    if (!look()) sent.submit();
   };
   const soon = () => {
     clearTimeout(waiting);
@@ -107,7 +108,7 @@ for (const form of document.querySelectorAll("[data-preview]")) {
   form.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.target.type === "search") event.preventDefault();
   });
-  if (form.elements.html.value.trim()) soon();
+  if (!look()) soon();
 }
 
 // What was changed in a form and not sent is not left behind without a question.
