@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from drumbeat.domain.account import AgentsSee
+from drumbeat.domain.account import AgentsSee, User
 from drumbeat.domain.person import Person, address_hash
 from drumbeat.domain.unsubscribe import Suppression
 from drumbeat.store import accounts, unsubscribes
@@ -133,3 +133,19 @@ def test_another_account_s_list_is_its_own(owner: Browser, world: World, cast: C
     assert said(post(owner, f"{SUPPRESSIONS}/lift", email=LENA)).wrong
     assert is_suppressed(world, cast.rival, LENA)
     assert not is_suppressed(world, cast.us, LENA)
+
+
+def test_nobody_puts_back_what_another_account_lifted_or_what_was_not_lifted(
+    owner: Browser, sign_in: Callable[[User], Browser], world: World, cast: Cast, new_lead: Callable[..., Person]
+) -> None:
+    new_lead(LENA)
+    post(owner, SUPPRESSIONS, emails=LENA)
+    lifted = said(post(owner, f"{SUPPRESSIONS}/lift", email=LENA)).undo
+    assert lifted is not None
+    rival = sign_in(cast.rival.owner)
+    assert said(post(rival, f"{SUPPRESSIONS}/restore", **lifted.fields)).wrong
+    assert said(post(owner, f"{SUPPRESSIONS}/restore", note="999")).wrong
+    assert not is_suppressed(world, cast.us, LENA)
+    assert count(world, cast.rival) == 0
+    assert not said(post(owner, f"{SUPPRESSIONS}/restore", **lifted.fields)).wrong
+    assert is_suppressed(world, cast.us, LENA)
