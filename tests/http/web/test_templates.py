@@ -126,7 +126,7 @@ def test_the_letter_is_shown_for_a_person_with_what_is_missing_for_them_marked_w
     id = works.template("Lamps", "{{ person.title }}?", "Dear {{ person.first_name }}, {{ person.custom.plan }}!").id
     editor = see(seller, f"/templates/{id}")
     assert "Lena Lead would get nothing yet: there is no value for person.custom.plan" in words(editor)
-    assert '<code>person.custom.plan</code>' in editor.text
+    assert "<code>person.custom.plan</code>" in editor.text
     assert 'tabindex="0">Dear Lena, <mark class="mark">person.custom.plan</mark>!</pre>' in editor.text
     assert '<p class="hint" id="preview-said" role="status">One value is missing for Lena Lead.</p>' in editor.text
     typed = {"subject": "Boss {{ person.title }}", "text": "From {{ sender.name }} & co", "whom": f"lead:{lena.id}"}
