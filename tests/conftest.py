@@ -32,6 +32,11 @@ from tests.postgres import running_server
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what browsers do: it takes longest, and nobody is to wait for it at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/web/"))
+
+
 @pytest.fixture
 def clock() -> FrozenClock:
     """Tuesday 3 March 2026, 10:00 UTC, until the test moves it."""
