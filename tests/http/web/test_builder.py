@@ -271,7 +271,7 @@ def test_a_step_s_letter_is_shown_as_somebody_gets_it(works: Works, seller: Brow
     assert shown == "For Lena Dear Lena, Boss"
     missing = see(seller, f"{page}/letter?template_id={lamps.id}&whom=lead:{leo.id}")
     assert "Leo Lead would get nothing yet" in words(missing)
-    assert '<span class="mark">person.title</span>' in missing.text
+    assert "<code>person.title</code>" in missing.text
     assert words(see(seller, f"{page}/letter?template_id={lamps.id}&whom=lead:99")).startswith("Choose somebody")
     assert words(see(seller, f"{page}/letter?template_id=99&whom=lead:{lena.id}")) == "There is no template 99."
     assert words(see(seller, f"{page}/letter?template_id=&whom=lead:{lena.id}")) == "Choose a template first."
