@@ -16,7 +16,8 @@ from drumbeat.domain.person import Person
 from drumbeat.domain.sequence import Sequence
 from drumbeat.http.manner import Manner
 from drumbeat.http.parts import AnyRequest, parts_of, readable
-from drumbeat.http.web.finding import Filter, Listed, read_ids, read_number, walk_people
+from drumbeat.http.web.finding import Filter, Listed, read_ids, walk_people
+from drumbeat.http.web.forms import read_number
 from drumbeat.http.web.frame import Sent, Visit, opened, posted, visiting
 from drumbeat.http.web.people import read_key
 from drumbeat.http.wording import name_of
@@ -168,7 +169,7 @@ def enroll_person(request: AnyRequest, kind: FromPath[str], id: FromPath[str], b
     """Enrolls one person; who ran the sequence before may run it again."""
     sent, key = posted(request, body), read_key(kind, id)
     page = f"/people/{key[0]}/{key[1]}"
-    sequence_id = read_number({"": sent.form.text("sequence_id")}, "")
+    sequence_id = read_number(sent.form.text("sequence_id"))
 
     def work(tx: Tx) -> int:
         request = EnrollRequest(sequence_id, *key)

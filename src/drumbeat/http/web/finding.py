@@ -8,9 +8,9 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from drumbeat.domain.access import sees
-from drumbeat.domain.account import LARGEST_ID
 from drumbeat.domain.errors import Refused
 from drumbeat.domain.person import Person, PersonKind, address_hash, normalize_email, search_words, words_in
+from drumbeat.http.web.forms import read_number
 from drumbeat.store import imports, people, person_pages
 from drumbeat.store.pages import Place
 from drumbeat.store.person_pages import Sought
@@ -40,7 +40,7 @@ class Filter:
         """The filter that an address or a form names; what it does not name rightly is not looked at."""
         kind = PersonKind.LEAD if sent.get("kind") == PersonKind.LEAD else PersonKind.CONTACT
         text = sent.get("q", "").replace("\0", "").strip()[:200]
-        numbers = (read_number(sent, name) for name in ("owner", "import", "enroll"))
+        numbers = (read_number(sent.get(name, "")) for name in ("owner", "import", "enroll"))
         return cls(kind, text, *numbers)
 
     @property
@@ -81,16 +81,9 @@ class Listed:
     gave_up: bool = False
 
 
-def read_number(sent: Mapping[str, str], name: str) -> int:
-    """A parameter that is an id, or 0."""
-    text = sent.get(name, "")
-    is_id = text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LARGEST_ID
-    return int(text) if is_id else 0
-
-
 def read_ids(sent: Iterable[str]) -> list[int]:
     """Ids of people who were ticked one by one, MOST_CHOSEN at most."""
-    ids = dict.fromkeys(read_number({"": text}, "") for text in sent)
+    ids = dict.fromkeys(read_number(text) for text in sent)
     return [id for id in ids if id][:MOST_CHOSEN]
 
 
@@ -112,7 +105,7 @@ def list_people(
     if sought.text:
         return _found(snapshot, account_id, sought, after, seen_by, limit)
     columns: dict[str, Any] = {"owner_id": sought.owner_id} if sought.owner_id else {}
-    place = Place(limit=limit + 1, after=read_number({"": after}, ""), descending=True)
+    place = Place(limit=limit + 1, after=read_number(after), descending=True)
     found = person_pages.list_page(snapshot, account_id, Sought(sought.kind, columns=columns), place, seen_by=seen_by)
     return Listed(found[:limit], str(found[limit - 1].id) if len(found) > limit else "")
 
@@ -137,7 +130,7 @@ def _by_address(
 
 def _found(snapshot: Snapshot, account_id: int, sought: Filter, after: str, seen_by: int | None, limit: int) -> Listed:
     id, _, word = after.partition(" ")
-    place = (word, read_number({"": id}, "")) if word else ("", 0)
+    place = (word, read_number(id)) if word else ("", 0)
     owner = sought.owner_id or None
     if owner is not None and seen_by not in (None, owner):
         return Listed([])
@@ -155,7 +148,7 @@ def _of_import(
     shown: list[Person] = []
     if job.kind is not sought.kind:
         return Listed(shown)
-    words, last = words_in(sought.text), read_number({"": after}, "")
+    words, last = words_in(sought.text), read_number(after)
     for _ in range(MOST_LOOKED_AT // _AT_A_TIME):
         ids = imports.people_of(snapshot, account_id, job.id, last, _AT_A_TIME)
         found = people.find_many(snapshot, account_id, [(job.kind, id) for id in ids])

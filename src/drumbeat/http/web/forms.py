@@ -133,6 +133,12 @@ def _texts(value: Any) -> list[str]:
     return [str(each) for each in value] if isinstance(value, (list, tuple)) else [str(value)]
 
 
+def read_number(text: str) -> int:
+    """The id that a text is, or 0."""
+    is_id = text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LARGEST_ID
+    return int(text) if is_id else 0
+
+
 def read_form(request: AnyRequest, body: bytes) -> Form:
     """What a form sent, its files too where it has some; MalformedBody if it cannot be read."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))

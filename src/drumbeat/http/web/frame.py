@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from litestar import Response
 
-from drumbeat.domain.account import LARGEST_ID, Account, Role, User
+from drumbeat.domain.account import Account, Role, User
 from drumbeat.domain.errors import IncorrectValue, NotSignedIn, Refused
 from drumbeat.http.app_api.admission import (
     Member,
@@ -29,7 +29,7 @@ from drumbeat.http.once_more import NotTaken
 from drumbeat.http.openapi import PAGE
 from drumbeat.http.pages import SCRIPT_POLICY
 from drumbeat.http.parts import AnyRequest, parts_of
-from drumbeat.http.web.forms import Form, read_form
+from drumbeat.http.web.forms import Form, read_form, read_number
 from drumbeat.store import accounts
 from drumbeat.store.transaction import Snapshot, Tx
 from drumbeat.wiring import World
@@ -98,9 +98,7 @@ class Visit:
 
     def number(self, name: str) -> int:
         """A parameter that is an id, or 0."""
-        text = self.query.get(name, "")
-        is_id = text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LARGEST_ID
-        return int(text) if is_id else 0
+        return read_number(self.query.get(name, ""))
 
     def page(self, name: str, status: int = 200, /, **values: Any) -> Response[bytes]:
         """The page in its frame, with what was said to them last."""

@@ -13,8 +13,7 @@ from drumbeat.domain.errors import IncorrectValue, NotFound, Refused
 from drumbeat.domain.sequence import ActionType, Sequence
 from drumbeat.http.parts import AnyRequest, parts_of, readable
 from drumbeat.http.reading import read_id
-from drumbeat.http.web.finding import read_number
-from drumbeat.http.web.forms import Form
+from drumbeat.http.web.forms import Form, read_number
 from drumbeat.http.web.frame import Visit, opened, posted, visiting
 from drumbeat.http.web.month import moment_of, months_of
 from drumbeat.http.web.step_form import read_steps
@@ -84,7 +83,7 @@ def show_letter(request: AnyRequest, id: FromPath[str]) -> Response[bytes]:
 
 def letter_of(visit: Visit, template: str, whom: str) -> Tried:
     """A template's letter for somebody, or what is in the way of it."""
-    template_id = read_number({"": template}, "")
+    template_id = read_number(template)
     if not template_id:
         return Tried(None, trouble="Choose a template first.")
     try:

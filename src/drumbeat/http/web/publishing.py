@@ -12,7 +12,7 @@ from drumbeat.domain.errors import DrumbeatError, IncorrectValue, Refused, Seque
 from drumbeat.domain.sequence import Step
 from drumbeat.http.parts import AnyRequest, readable
 from drumbeat.http.reading import read_id
-from drumbeat.http.web.finding import read_number
+from drumbeat.http.web.forms import read_number
 from drumbeat.http.web.frame import opened, posted, visiting
 from drumbeat.operations.drafting import Difference, differences, publish_draft, published_steps, review
 from drumbeat.operations.sequence_counts import MOST_COUNTED, count_running
@@ -65,7 +65,7 @@ def _check_each(steps: Several[Step]) -> None:
 def _words(error: DrumbeatError) -> str:
     """The complaint with the number of its step."""
     field = error.field or ""
-    place = read_number({"": field.partition("[")[2].partition("]")[0]}, "") if "[" in field else None
+    place = read_number(field.partition("[")[2].partition("]")[0]) if "[" in field else None
     step = "" if place is None else f"Step {place + 1}: "
     return f"{step}{error.detail or error.message}"
 

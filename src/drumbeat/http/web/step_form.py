@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from drumbeat.domain.calendar import LONGEST_DELAY, Unit
 from drumbeat.domain.errors import IncorrectValue
 from drumbeat.domain.sequence import ActionType
-from drumbeat.http.web.finding import read_number
-from drumbeat.http.web.forms import Form
+from drumbeat.http.web.forms import Form, read_number
 from drumbeat.operations.drafting import MOST_STEPS, DraftStep
 
 _COLUMNS = ("action", "amount", "unit", "template_id", "thread", "task")
@@ -52,7 +51,7 @@ def _step(number: int, action: str, amount: str, unit: str, template: str, threa
         ActionType(action),
         int(amount),
         Unit(unit),
-        read_number({"": template}, "") or None,
+        read_number(template) or None,
         thread == "yes",
         task[:65_535],
     )

@@ -12,7 +12,8 @@ from drumbeat.domain.letter_check import check_letter
 from drumbeat.domain.person import Person, PersonKind
 from drumbeat.domain.template import TemplateText
 from drumbeat.http.parts import parts_of
-from drumbeat.http.web.finding import Filter, list_people, read_number
+from drumbeat.http.web.finding import Filter, list_people
+from drumbeat.http.web.forms import read_number
 from drumbeat.http.web.frame import Visit
 from drumbeat.http.wording import name_of
 from drumbeat.operations.templates import preview
@@ -27,7 +28,7 @@ def find_whom(visit: Visit, whom: str) -> Person | None:
     kind, _, id = whom.partition(":")
     if kind not in list(PersonKind):
         return None
-    number = read_number({"": id}, "")
+    number = read_number(id)
     person = people.find(visit.snapshot, visit.account_id, PersonKind(kind), number)
     return person if person is not None and sees(visit.seen_by, person.owner_id) else None
 
