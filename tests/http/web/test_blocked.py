@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from drumbeat.domain.account import User
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import FinishedReason, State
 from drumbeat.domain.happening import CannotSend
@@ -59,6 +60,18 @@ def test_what_is_blocked_for_a_reason_goes_on_or_ends_all_at_once_and_nothing_el
     wrong = led(seller, post(seller, "/enrollments/blocked", reason="bad_luck", state="active"))
     assert said(wrong) == "Choose one of those offered."
     assert works.enrollment(other).state is State.BLOCKED
+
+
+def test_another_account_s_blocked_enrollments_are_left_alone(
+    works: Works, seller: Browser, happen: Happen, sign_in: Callable[[User], Browser], cast: Cast
+) -> None:
+    (ours,) = blocked(works, happen, "Ada")
+    rival = sign_in(cast.rival.owner)
+    for state, told in (("active", "0 enrollments let go on."), ("finished", "0 enrollments ended.")):
+        assert said(led(rival, post(rival, "/enrollments/blocked", reason="recipient_invalid", state=state))) == told
+        assert works.enrollment(ours).state is State.BLOCKED
+    assert "Ada" not in see(rival, "/enrollments?reason=recipient_invalid").text
+    assert "Ada" in see(seller, "/enrollments?reason=recipient_invalid").text
 
 
 def test_letters_in_doubt_are_decided_on_one_by_one_and_not_resumed_with_the_rest(
