@@ -7,11 +7,12 @@ import os
 import secrets
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,8 +38,11 @@ class Place:
         return Database(self.url)
 
     def settle(self) -> None:
-        """Do what the server's own housekeeping does within a minute: gather statistics, free pages."""
-        if self.kind != "sqlite":
+        """What the database's own housekeeping does in a minute: gather statistics, free pages, empty the log."""
+        if self.kind == "sqlite":
+            with closing(sqlite3.connect(str(make_url(self.url).database))) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
             with psycopg.connect(self.url, autocommit=True) as connection:
                 # Freezing touches every page after the checkpoint: nothing measured pays for full-page images.
                 connection.execute("CHECKPOINT")

@@ -15,7 +15,6 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -129,7 +128,7 @@ def measure_limit(where: Place, count: int) -> float:
     for start in range(0, count, A_CALL):
         ids = range(start + 10, start + 10 + A_CALL)
         whom = [
-            replace(
+            structs.replace(
                 person,
                 id=id,
                 email=f"person{id}@example.com",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
 import pytest
 from jinja2 import Environment, StrictUndefined
+from msgspec import structs
 
 from drumbeat.domain.calendar import Delay, Unit
 from drumbeat.domain.delivery import FailureReason
@@ -159,9 +159,9 @@ def test_a_size_is_told_in_kilobytes_or_megabytes(count: int, told: str) -> None
 def test_somebody_is_called_by_their_name_else_by_what_is_known() -> None:
     nobody = Person(1, PersonKind.LEAD, 7, None, None, None, None, None, None, None, None, 2, 2, NOW, NOW)
     called = (
-        (replace(nobody, first_name="Lena", organization_name="Lamps", email="lena@x.example"), "Lena"),
-        (replace(nobody, organization_name="Lamps", email="lena@x.example"), "Lamps"),
-        (replace(nobody, email="lena@x.example"), "lena@x.example"),
+        (structs.replace(nobody, first_name="Lena", organization_name="Lamps", email="lena@x.example"), "Lena"),
+        (structs.replace(nobody, organization_name="Lamps", email="lena@x.example"), "Lamps"),
+        (structs.replace(nobody, email="lena@x.example"), "lena@x.example"),
         (nobody, "Lead 7"),
         (None, "Deleted person"),
     )

@@ -4,7 +4,6 @@ import email
 import email.policy
 import re
 from base64 import b64encode
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
@@ -13,6 +12,7 @@ from email.utils import parseaddr, parsedate_to_datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from drumbeat.domain.errors import IncorrectValue, Unsendable
 from drumbeat.domain.template import Rendered
@@ -40,7 +40,7 @@ NAMES = ["Date", "From", "To", "Subject", "Message-ID", "List-Unsubscribe", "Lis
 
 
 def fill(**changes: object) -> bytes:
-    letter = replace(LETTER, **changes)  # type: ignore[arg-type]
+    letter = structs.replace(LETTER, **changes)  # type: ignore[arg-type]
     return (PLAIN if letter.html is None else BOTH).fill(letter)
 
 
@@ -138,7 +138,7 @@ def test_attachments_keep_their_name_and_content(name: str, content_type: str, s
 
 
 def test_attachments_go_with_text_alone_too() -> None:
-    message = compile_skeleton(False, (("a", "image/png", b"x" * 100),)).fill(replace(LETTER, html=None))
+    message = compile_skeleton(False, (("a", "image/png", b"x" * 100),)).fill(structs.replace(LETTER, html=None))
     assert [part.get_content_type() for part in new(message).iter_parts()] == ["text/plain", "image/png"]
     assert b64encode(b"x" * 57) + b"\r\n" in message
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from drumbeat.domain.delivery import FailureReason, Kind, Outcome, Scope, Stage, read_outcome
 from drumbeat.mail.aws import signed
@@ -19,12 +20,12 @@ from drumbeat.testing.providers import FakeProvider
 from tests.mail.desk import Desk
 from tests.mail.test_compose import BOTH, LETTER, URL
 
-LETTERS = [replace(LETTER, message_id=f"<1.{number}.0.1.abc@seller.example>") for number in range(1, 6)]
+LETTERS = [structs.replace(LETTER, message_id=f"<1.{number}.0.1.abc@seller.example>") for number in range(1, 6)]
 REWRITES = {Provider.SES, Provider.RESEND}
 
 
 def envelope(number: int = 1, **changes: Any) -> Envelope:
-    letter = replace(LETTERS[number - 1], **changes)
+    letter = structs.replace(LETTERS[number - 1], **changes)
     return Envelope(number, letter.sender_email, letter.recipient_email, BOTH.fill(letter))
 
 

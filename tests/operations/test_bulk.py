@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from drumbeat.domain.account import Role
 from drumbeat.domain.enrollment import State
@@ -95,7 +96,7 @@ def crowd(office: Office, like: Person, size: int) -> list[int]:
         first = accounts.take_ids(tx, like.account_id, like.kind, size)
         numbered = enumerate(hashes)
         made = [
-            replace(like, id=first + number, email=f"crowd{number}@example.com", address_hash=hashed)
+            structs.replace(like, id=first + number, email=f"crowd{number}@example.com", address_hash=hashed)
             for number, hashed in numbered
         ]
         people.add(tx, made)
@@ -260,7 +261,7 @@ def test_whoever_sees_their_own_records_enrolls_their_own(office: Office) -> Non
     sam, sequence = office.add_user(), office.house.sequence(task())
     for kind in (CONTACT, LEAD):
         hers = office.house.person("Hers", f"hers.{kind}@example.com", kind)
-        mine = replace(hers, id=hers.id + 1, owner_id=sam.id, email=None, address_hash=None)
+        mine = structs.replace(hers, id=hers.id + 1, owner_id=sam.id, email=None, address_hash=None)
         office.transact(lambda tx, mine=mine: people.add(tx, [mine]))
         asked = replace(whom(office, sequence, [hers.id, mine.id], kind), by=sam.id, seen_by=sam.id)
         tally = enrolled(office, asked)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from drumbeat.domain.account import Role
 from drumbeat.domain.calendar import Delay, Holidays, Unit, Window
@@ -361,8 +361,8 @@ class TestExport:
     def test_people_without_an_address_and_second_ones_are_left_out(self, tx: Tx, world: World) -> None:
         applied(tx, world, "people: [{kind: lead, email: a@example.com, custom: {a: 1}}]")
         person = people.list_all(tx, world.account_id, PersonKind.LEAD, 0, 1)[0]
-        nameless = replace(person, id=8, email=None, address_hash=None)
-        people.add(tx, [nameless, replace(person, id=9, custom={"deep": {"a": 1}})])
+        nameless = structs.replace(person, id=8, email=None, address_hash=None)
+        people.add(tx, [nameless, structs.replace(person, id=9, custom={"deep": {"a": 1}})])
         assert len(read(export(tx, world.account_id)).people) == 1
 
     @settings(max_examples=200, deadline=None)

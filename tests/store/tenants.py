@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -91,7 +91,7 @@ def person(tenant: Tenant, now: datetime, id: int = 1, **fields: Any) -> Person:
         created_at=now,
         updated_at=now,
     )
-    return replace(plain, **fields)
+    return structs.replace(plain, **fields)
 
 
 def enrolled(tx: Tx, tenant: Tenant, id: int = 1, **subject: Any) -> Enrollment:
@@ -129,4 +129,4 @@ def delivery(tenant: Tenant, now: datetime, enrollment_id: int = 1, **fields: An
         composer=1,
         claimed_at=now,
     )
-    return replace(plain, **fields)
+    return structs.replace(plain, **fields)

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from drumbeat.domain.errors import NotFound
 from drumbeat.domain.person import PersonKind
@@ -63,7 +63,7 @@ class TestKeeping:
         people.add(tx, [before])
         later = tx.now + timedelta(hours=1)
         changed = person(us, tx.now, first_name="Bea", email=None, address_hash=None, updated_at=later)
-        people.save(tx, before, replace(changed, creator_id=99, created_at=later))
+        people.save(tx, before, structs.replace(changed, creator_id=99, created_at=later))
         assert people.get(tx, us.account_id, CONTACT, 1) == changed
 
     def test_somebody_is_found_by_what_they_have_now_and_no_longer_once_gone(self, tx: Tx, us: Tenant) -> None:
@@ -74,11 +74,11 @@ class TestKeeping:
         ada = person(us, tx.now, custom={"tea": "green"}, details={"address": {"city": "London"}})
         people.add(tx, [ada])
         assert found("custom.tea", "green") == found("address.city", "London") == [1]
-        before, ada = ada, replace(ada, custom={"tea": "black"})
+        before, ada = ada, structs.replace(ada, custom={"tea": "black"})
         people.save(tx, before, ada)
         assert (found("custom.tea", "green"), found("custom.tea", "black")) == ([], [1])
         people.delete(tx, ada)
-        people.add(tx, [replace(ada, custom={})])
+        people.add(tx, [structs.replace(ada, custom={})])
         assert found("custom.tea", "black") == []
 
     def test_one_that_is_not_there_is_not_found(self, tx: Tx, us: Tenant) -> None:

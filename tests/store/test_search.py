@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from drumbeat.domain.account import Role
 from drumbeat.domain.person import Person, PersonKind, search_words, words_in
@@ -163,7 +162,7 @@ class TestSearching:
             for id, (first, last, company, owner) in enumerate(names, 1)
         ]
         people.add(tx, everybody)
-        people.add(tx, [replace(each, account_id=rival.account_id, first_name=text) for each in everybody])
+        people.add(tx, [structs.replace(each, account_id=rival.account_id, first_name=text) for each in everybody])
         sought = words_in(text)
         fit = {
             each.id: search_words(each)
@@ -197,11 +196,11 @@ class TestKeeping:
 
     def test_whoever_changes_is_found_by_what_they_are_called_now(self, tx: Tx, us: Tenant) -> None:
         before, other = named(us, tx, 1, "Ada", last_name="Byron"), named(us, tx, 2, "Byron")
-        people.add(tx, [before, other, replace(before, kind=LEAD)])
-        after = replace(before, last_name="Lovelace", email="ada@x.example", title="Countess")
+        people.add(tx, [before, other, structs.replace(before, kind=LEAD)])
+        after = structs.replace(before, last_name="Lovelace", email="ada@x.example", title="Countess")
         people.save(tx, before, after)
         assert kept(tx, us) == {"ada": [1], "ada@x.example": [1], "byron": [2], "lovelace": [1]}
-        people.save(tx, after, replace(after, title=None))
+        people.save(tx, after, structs.replace(after, title=None))
         assert found(tx, us, "lovelace ada") == [1]
         assert found(tx, us, "byron") == [2]
         assert found(tx, us, "byron", LEAD) == [1]

@@ -120,8 +120,9 @@ class Reply:
         lines = raw[: 4 * _TEXT_LIMIT].decode("utf-8", "replace").split("\n")
         first = _ENHANCED.match(lines[0])
         bare = " ".join(_ENHANCED.sub("", line, count=1) if first else line for line in lines)
-        printable = "".join(letter if letter.isprintable() else " " for letter in bare)
-        return cls(code, first.group(1) if first else None, " ".join(printable.split())[:_TEXT_LIMIT])
+        if not bare.isprintable():
+            bare = "".join(letter if letter.isprintable() else " " for letter in bare)
+        return cls(code, first.group(1) if first else None, " ".join(bare.split())[:_TEXT_LIMIT])
 
     def __str__(self) -> str:
         return " ".join(part for part in (str(self.code), self.enhanced, self.text) if part)

@@ -20,8 +20,11 @@ def mac(key: bytes, purpose: str, *parts: str | int) -> bytes:
 
 
 def _framed(part: str | int) -> bytes:
-    kind, body = (b"s", part.encode()) if isinstance(part, str) else (b"i", b"%d" % part)
-    return b"%s%d:%s" % (kind, len(body), body)
+    if isinstance(part, str):
+        body = part.encode()
+        return b"s%d:%b" % (len(body), body)
+    body = b"%d" % part
+    return b"i%d:%b" % (len(body), body)
 
 
 def mark(key: bytes, purpose: str, *ids: int) -> str:

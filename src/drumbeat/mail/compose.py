@@ -20,6 +20,7 @@ from typing import Final
 
 from email_validator import EmailSyntaxError
 from email_validator.syntax import validate_email_domain_name
+from msgspec import Struct
 
 from drumbeat.domain.errors import Unsendable
 from drumbeat.domain.line import one_line
@@ -48,8 +49,7 @@ _REPLY_MARK: Final = re.compile(r"(?:\s*re(?:\[\d+\])?\s*:)*\s*", re.IGNORECASE)
 _BODY_END: Final = re.compile(r"</body\s*>|</html\s*>", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(Struct, frozen=True):
     """What differs from letter to letter; bodies already hold the footer, ids their angle brackets."""
 
     message_id: str

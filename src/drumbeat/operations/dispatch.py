@@ -27,7 +27,7 @@ from drumbeat.domain.happening import (
 )
 from drumbeat.domain.machine import decide
 from drumbeat.domain.person import Person
-from drumbeat.domain.timeline import Binding, Circumstances, Hold, MailboxState, hold_on_letter
+from drumbeat.domain.timeline import Binding, Circumstances, Hold, hold_on_letter
 from drumbeat.mail.compose import COMPOSER
 from drumbeat.operations.changes import Change, lane_of, readdress, store
 from drumbeat.operations.letters import Frozen as FrozenLetter
@@ -224,30 +224,12 @@ def _around(batch: Round, enrollment: Enrollment, user: User | None) -> Circumst
     return Circumstances(
         account=batch.account,
         actor=user,
-        mailbox=state_of(batch.mailbox),
+        mailbox=batch.mailbox_state,
         paused_at=None,
         undeliverable=batch.undeliverable.get(address) if address else None,
         away_until=batch.away[address].until if address in batch.away else None,
         allowance=batch.allowance,
         has_footer=batch.sequences[enrollment.subject.runs_sequence_id].unsubscribing.enabled,
-    )
-
-
-def state_of(mailbox: StoredMailbox | None) -> MailboxState | None:
-    """What the rules need to know of a mailbox."""
-    if mailbox is None:
-        return None
-    return MailboxState(
-        id=mailbox.id,
-        is_active=mailbox.is_active,
-        held_since=mailbox.held_since,
-        held_until=mailbox.held_until,
-        hold_reason=None if mailbox.hold_reason is None else FailureReason(mailbox.hold_reason),
-        hold_detail=mailbox.hold_detail,
-        is_removed=mailbox.is_removed,
-        is_catcher=mailbox.is_catcher,
-        is_unproven=mailbox.is_unproven,
-        pace=str(mailbox.pace("UTC")) if mailbox.is_paced else "",
     )
 
 

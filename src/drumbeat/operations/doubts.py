@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
+
+from msgspec import structs
 
 from drumbeat.domain.account import UnknownMeans
 from drumbeat.domain.delivery import EVIDENCE_AWAITED, DeliveryStatus
@@ -101,7 +102,7 @@ def settle_by_evidence(tx: Tx, account_id: int, key: Key, evidence: str) -> bool
     delivery = deliveries.find_unknown(tx, account_id, key[0])
     if not locked or delivery is None or delivery.key != key:
         return False
-    _count_as_sent(tx, replace(delivery, reply=f"{evidence}; {delivery.reply}"), locked[0], None)
+    _count_as_sent(tx, structs.replace(delivery, reply=f"{evidence}; {delivery.reply}"), locked[0], None)
     return True
 
 
@@ -139,7 +140,7 @@ def send_again(tx: Tx, account_id: int, enrollment_id: int, actor_id: int, *, re
     assert RepeatLetter() in decision.effects
     settled = Settled(delivery.key, DeliveryStatus.REFUSED, f"sent again by user {actor_id}; {delivery.reply}")
     deliveries.settle_doubts(tx, account_id, [settled])
-    again = replace(
+    again = structs.replace(
         delivery,
         attempt=delivery.attempt + 1,
         status=DeliveryStatus.QUEUED,

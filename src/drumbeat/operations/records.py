@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from typing import Any
+
+from msgspec import structs
 
 from drumbeat.domain.calendar import zone_named
 from drumbeat.domain.delivery import FailureReason
@@ -78,10 +80,10 @@ def change_person(
 ) -> Person:
     """Store a person's fields; a new address is what later letters go to. What is as it was is not stored."""
     checked = _checked(hash_key, person.account_id, fields)
-    changed = replace(person, owner_id=owner_id or person.owner_id, **checked)
+    changed = structs.replace(person, owner_id=owner_id or person.owner_id, **checked)
     if changed == person:
         return person
-    changed = replace(changed, updated_at=tx.now)
+    changed = structs.replace(changed, updated_at=tx.now)
     people.save(tx, person, changed)
     if changed.address_hash != person.address_hash:
         _move_enrollments(tx, person, changed.address_hash)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from drumbeat.domain.account import Account, User
+from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.limits import Allowance, Diary
 from drumbeat.domain.person import Person, PersonKind
 from drumbeat.domain.sequence import Sequence as SequenceSettings
+from drumbeat.domain.timeline import MailboxState
 from drumbeat.operations.changes import Change
 from drumbeat.operations.letters import Frozen as FrozenLetter
 from drumbeat.operations.pacing import allowance_of, open_diary
@@ -40,6 +42,7 @@ class Round:
     account: Account
     locked: dict[int, Enrollment]
     mailbox: StoredMailbox | None
+    mailbox_state: MailboxState | None
     token: str
     users: dict[int, User | None]
     people: dict[tuple[PersonKind, int], Person]
@@ -80,6 +83,7 @@ def gather(tx: Tx, account_id: int, mailbox: StoredMailbox | None, token: str, l
         account=account,
         locked=locked,
         mailbox=mailbox,
+        mailbox_state=state_of(mailbox),
         token=token,
         users={id: accounts.find_user(tx, account_id, id) for id in {s.actor_id for s in subjects}},
         people=found,
@@ -93,6 +97,24 @@ def gather(tx: Tx, account_id: int, mailbox: StoredMailbox | None, token: str, l
         diary=None if mailbox is None else open_diary(tx, mailbox, account),
         allowance=allowance_of(tx, account),
         lost_until=quarantine.lost_until(tx),
+    )
+
+
+def state_of(mailbox: StoredMailbox | None) -> MailboxState | None:
+    """What the rules need to know of a mailbox."""
+    if mailbox is None:
+        return None
+    return MailboxState(
+        id=mailbox.id,
+        is_active=mailbox.is_active,
+        held_since=mailbox.held_since,
+        held_until=mailbox.held_until,
+        hold_reason=None if mailbox.hold_reason is None else FailureReason(mailbox.hold_reason),
+        hold_detail=mailbox.hold_detail,
+        is_removed=mailbox.is_removed,
+        is_catcher=mailbox.is_catcher,
+        is_unproven=mailbox.is_unproven,
+        pace=str(mailbox.pace("UTC")) if mailbox.is_paced else "",
     )
 
 

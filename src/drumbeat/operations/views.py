@@ -10,8 +10,8 @@ from drumbeat.domain.enrollment import ActionStatus, Done, Enrollment
 from drumbeat.domain.sequence import Sequence as SequenceSettings
 from drumbeat.domain.task import Task
 from drumbeat.domain.timeline import Circumstances, Hold, Stage, explain, timeline
-from drumbeat.operations.dispatch import state_of
 from drumbeat.operations.pacing import allowance_of
+from drumbeat.operations.rounds import state_of
 from drumbeat.store import accounts, actions, mailboxes, quarantine, received, sequences, tasks, unsubscribes
 from drumbeat.store.transaction import Snapshot
 

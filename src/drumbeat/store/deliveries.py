@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from drumbeat.domain.delivery import DeliveryStatus
 from drumbeat.store.quarantine import IS_QUARANTINED
 from drumbeat.store.stamps import from_stamp, instant_or_none, stamp_or_none, to_stamp
@@ -16,8 +18,7 @@ from drumbeat.store.transaction import Snapshot, Tx
 Key = tuple[int, int, int]  # enrollment id, position, attempt
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """One letter owed, with every input of its bytes frozen (JSON), and how far it came."""
 
     account_id: int

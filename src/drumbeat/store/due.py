@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from drumbeat.store.quarantine import LOST_UNTIL
 from drumbeat.store.stamps import from_stamp, instant_or_none, stamp_or_none, to_stamp
@@ -12,8 +13,7 @@ from drumbeat.store.statement import Rows, Statement
 from drumbeat.store.transaction import Snapshot, Tx
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """An enrollment whose instant has come; `attempt` counts the tries of its present step. With `came_due_at`
     the instant is the turn that its mailbox's limits gave it."""
 
@@ -24,8 +24,7 @@ class Due:
     came_due_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """When and in which lane an enrollment is looked at next (None: something else must happen first); with
     `came_due_at` that is the turn that its mailbox's limits gave it."""
 

@@ -42,8 +42,12 @@ def save(tx: Tx, account_id: int, changed: Sequence[tuple[Enrollment, int]]) -> 
 
     One that somebody else changed meanwhile is left out: read it again and decide again.
     """
-    rows = tx.all(_SAVE, account_id=account_id, saved=[(*_state(e), e.id, read) for e, read in changed])
-    return frozenset(row[0] for row in rows)
+    advanced = [(*_advanced(e), e.id, read) for e, read in changed if _is_plain(e)]
+    stored = {row[0] for row in tx.all(_ADVANCE, account_id=account_id, saved=advanced)} if advanced else set()
+    others = [(*_state(e), e.id, read) for e, read in changed if e.id not in stored]
+    if others:
+        stored |= {row[0] for row in tx.all(_SAVE, account_id=account_id, saved=others)}
+    return frozenset(stored)
 
 
 def get(snapshot: Snapshot, account_id: int, id: int, *, seen_by: int | None = None) -> Enrollment:
@@ -253,6 +257,16 @@ def _state(e: Enrollment) -> tuple[Any, ...]:
     )
 
 
+def _is_plain(e: Enrollment) -> bool:
+    """Whether it goes on as most do: with no failure, no doubt and no task."""
+    is_clear = e.failure_reason is None and e.failure_detail is None and not e.in_doubt and e.task_id is None
+    return is_clear and e.state is State.ACTIVE
+
+
+def _advanced(e: Enrollment) -> tuple[Any, ...]:
+    return e.position, e.status.value, to_stamp(e.anchor_at), to_stamp(e.ready_at), e.revision, to_stamp(e.updated_at)
+
+
 def _row(e: Enrollment) -> tuple[Any, ...]:
     s = e.subject
     return (
@@ -285,9 +299,25 @@ _ADD = Insertion(
     f"{_STATE}, created_at bigint",
 )
 _ADD_DUE = Insertion("due", "account_id int, enrollment_id int, lane_id int, due_at bigint")
-_ASSIGNMENTS = ", ".join(f"{name} = saved.{name}" for name, _ in (c.split() for c in _STATE.split(", ")))
+_ADVANCED = "position int, status text, anchor_at bigint, ready_at bigint, revision int, updated_at bigint"
+
+
+def _assigned(columns: str) -> str:
+    return ", ".join(f"{name} = saved.{name}" for name, _ in (column.split() for column in columns.split(", ")))
+
+
+# SQLite writes every index anew that has a column which is set, whatever it was before: so most rows set few.
+_ADVANCE = Statement(f"""
+    UPDATE enrollments SET {_assigned(_ADVANCED)}
+    FROM {{saved: {_ADVANCED}, id int, read_at int}} AS saved
+    WHERE enrollments.account_id = :account_id AND {{key: enrollments.id = saved.id}}
+        AND enrollments.revision = saved.read_at
+        AND enrollments.state = 'active' AND enrollments.task_id IS NULL AND NOT enrollments.in_doubt
+        AND enrollments.failure_reason IS NULL AND enrollments.failure_detail IS NULL
+    RETURNING enrollments.id
+""")
 _SAVE = Statement(f"""
-    UPDATE enrollments SET {_ASSIGNMENTS}
+    UPDATE enrollments SET {_assigned(_STATE)}
     FROM {{saved: {_STATE}, id int, read_at int}} AS saved
     WHERE enrollments.account_id = :account_id AND {{key: enrollments.id = saved.id}}
         AND enrollments.revision = saved.read_at

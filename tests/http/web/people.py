@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from drumbeat.domain.account import AgentsSee
 from drumbeat.domain.enrollment import FinishedReason
@@ -154,8 +155,8 @@ def somebody(
 
 def crowd(world: World, like: Person, count: int) -> list[Person]:
     """So many more people like this one, without addresses, whose ids follow upon its."""
-    plain = replace(like, email=None, address_hash=None)
-    made = [replace(plain, id=like.id + number) for number in range(1, count + 1)]
+    plain = structs.replace(like, email=None, address_hash=None)
+    made = [structs.replace(plain, id=like.id + number) for number in range(1, count + 1)]
 
     def work(tx: Any) -> None:
         accounts.take_ids(tx, like.account_id, like.kind, count)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from html import unescape
 
 import pytest
+from msgspec import structs
 
 from drumbeat.domain.enrollment import FinishedReason
 from drumbeat.domain.person import Person
@@ -134,7 +134,7 @@ class TestFinding:
     def test_the_newest_come_first_and_the_next_page_leads_to_the_others(
         self, owner: Browser, world: World, ada: Person
     ) -> None:
-        crowd(world, replace(ada, first_name="Ann"), 50)
+        crowd(world, structs.replace(ada, first_name="Ann"), 50)
         first = see(owner, "/people")
         assert listed(first) == ["Ann Lovelace"] * 50
         second = see(owner, next_page(first) or "")
@@ -146,8 +146,8 @@ class TestFinding:
     def test_the_next_page_of_those_who_were_found_keeps_the_words(
         self, owner: Browser, world: World, ada: Person
     ) -> None:
-        crowd(world, replace(ada, first_name="Zack", organization_name=None), 3)
-        crowd(world, replace(ada, id=4, first_name="Ann"), 50)
+        crowd(world, structs.replace(ada, first_name="Zack", organization_name=None), 3)
+        crowd(world, structs.replace(ada, id=4, first_name="Ann"), 50)
         first = see(owner, "/people?q=lovelace+a")
         second = see(owner, next_page(first) or "")
         assert sorted(listed(first) + listed(second)) == ["Ada Lovelace"] + ["Ann Lovelace"] * 50
@@ -158,7 +158,7 @@ class TestFinding:
     def test_who_was_chosen_stays_so_on_other_pages_and_in_other_searches(
         self, owner: Browser, world: World, cast: Cast, ada: Person
     ) -> None:
-        newest = crowd(world, replace(ada, first_name="Ann"), 50)[-1]
+        newest = crowd(world, structs.replace(ada, first_name="Ann"), 50)[-1]
         first = see(owner, "/people", id=newest.id)
         assert f'value="{newest.id}" aria-label="Choose Ann Lovelace" checked' in first
         assert "1 chosen" in words(first)
