@@ -68,7 +68,7 @@ class OwnServer:
         """Keep a copy of everything as it is; it is stopped for that."""
         self.stop()
         shutil.copytree(self._cluster, self.folder / name)
-        self._own(self.folder / name)
+        self.give(self.folder / name)
         self.start()
 
     def fall_back_to(self, name: str) -> None:
@@ -78,7 +78,8 @@ class OwnServer:
         (self.folder / name).rename(self._cluster)
         self.start()
 
-    def _own(self, folder: Path) -> None:
+    def give(self, folder: Path) -> None:
+        """Let the server have a folder with all that is in it."""
         user, group = self._as_user.get("user"), self._as_user.get("group")
         if user is not None and group is not None:
             for path in (folder, *folder.rglob("*")):

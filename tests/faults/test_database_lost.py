@@ -93,10 +93,10 @@ def cluster(tmp_path: Path, log: Path) -> Iterator[tuple[OwnServer, House, Sink]
         database.close()
 
 
-def people(house: House, count: int) -> None:
-    sequence = house.sequence(letter())
+def people(house: House, count: int, name: str = "Welcome") -> None:
+    sequence = house.sequence(letter(), name=name)
     for number in range(count):
-        house.enroll(sequence, house.person(f"P{number}"))
+        house.enroll(sequence, house.person(f"{name}{number}"))
 
 
 def test_a_database_that_crashes_again_and_again_costs_no_letter_and_doubles_none(

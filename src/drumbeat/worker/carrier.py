@@ -76,7 +76,7 @@ class Carrier:
 
     def _take(self, count: int) -> Sequence[Envelope]:
         envelopes: list[Envelope] = []
-        if self._yields():
+        if self._yields() or self._cannot_note():
             return envelopes
         try:
             while len(envelopes) < count and (self._claimed or self._claim_more()):
@@ -90,6 +90,10 @@ class Carrier:
                 raise
             # What was written can go; the next take meets the database again.
         return envelopes
+
+    def _cannot_note(self) -> bool:
+        """Whether answers cannot be kept: then no letter may be let go, and none is begun."""
+        return self._journal is not None and self._journal.trouble() is not None
 
     def _next(self) -> ClaimedLetter | None:
         """The first claimed letter whose domain may have one more on its way; None if there is none."""
