@@ -27,10 +27,13 @@ def running_server() -> Iterator[str]:
 
 
 @contextmanager
-def own_server() -> Iterator[OwnServer]:
-    """A server that a test may crash, start again and put back; everything is taken away at the end."""
+def own_server(*, reached_at: str = "") -> Iterator[OwnServer]:
+    """A server that a test may crash, start again and put back; everything is taken away at the end.
+
+    Beside its socket it is reached by anybody `reached_at` an address, at PostgreSQL's usual port.
+    """
     with tempfile.TemporaryDirectory(prefix="drumbeat-pg-", ignore_cleanup_errors=True) as name:
-        server = OwnServer(Path(name))
+        server = OwnServer(Path(name), reached_at)
         server.start()
         try:
             yield server
@@ -41,14 +44,16 @@ def own_server() -> Iterator[OwnServer]:
 class OwnServer:
     """A PostgreSQL cluster of the test's own, in a folder, reached over a socket there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reached_at: str = "") -> None:
         self.folder = folder
         self.url = f"postgresql://postgres@/postgres?host={folder}"
         programs, self._as_user = _programs(folder)
         self._cluster = folder / "cluster"
         initdb = ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]
         _run([str(programs / "initdb"), *initdb, "-D", str(self._cluster)], self._as_user)
-        options = ["listen_addresses=", f"unix_socket_directories={folder}", "max_connections=300"]
+        with (self._cluster / "pg_hba.conf").open("a") as file:
+            file.write("host all all samenet trust\n")
+        options = [f"listen_addresses={reached_at}", f"unix_socket_directories={folder}", "max_connections=300"]
         self._command = [str(programs / "postgres"), "-D", str(self._cluster), *(f"-c{option}" for option in options)]
         self._server: subprocess.Popen[bytes] | None = None
 

@@ -241,6 +241,10 @@ as often as you need. A database that could lose what it has acknowledged is ref
 go twice; `DRUMBEAT_UNSAFE=fsync,synchronous_commit` runs without those promises all the same. How to copy it, and
 what a copy may not do by itself: [backup](backup.md).
 
+A machine that is cut off from PostgreSQL is noticed within a minute on either side: what it held locked is free
+again, the others go on, and when it is back it settles what it knows. `tcp_user_timeout` and the like in the address
+change what this side waits for.
+
 A pooler in transaction mode, such as PgBouncer, may stand before PostgreSQL: end the address with
 `?pooler=transaction`, and statements are not prepared. `migrate`, `backup` and `restore` want the database itself.
 

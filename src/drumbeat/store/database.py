@@ -231,6 +231,22 @@ def without_pooler(url: URL) -> URL:
     return url.difference_update_query(["pooler"])
 
 
+# A machine that is cut off says nothing: without these its peer would wait for a quarter of an hour, or for two hours
+# while it holds the locks of a transaction that nobody ends.
+_AT_CONNECTING = {
+    "application_name": "drumbeat",
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+_SERVER_NOTICES = """
+    SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;
+    SET tcp_user_timeout = 60000
+"""
+
+
 def _postgresql_engine(url: URL, busy_for: float, pool_size: int) -> Engine:
     is_pooled = "pooler" in url.query
     engine = create_engine(
@@ -240,7 +256,7 @@ def _postgresql_engine(url: URL, busy_for: float, pool_size: int) -> Engine:
         pool_timeout=busy_for,
         pool_reset_on_return=None,
         hide_parameters=True,
-        connect_args={"application_name": "drumbeat", "connect_timeout": 10},
+        connect_args={name: value for name, value in _AT_CONNECTING.items() if name not in url.query},
     )
 
     @event.listens_for(engine, "connect")
@@ -251,6 +267,8 @@ def _postgresql_engine(url: URL, busy_for: float, pool_size: int) -> Engine:
         driver.prepared_max = _PREPARED
         if is_pooled:
             driver.prepare_threshold = None  # the next transaction may be another server connection's
+        else:
+            driver.execute(_SERVER_NOTICES)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

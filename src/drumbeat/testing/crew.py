@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -70,9 +70,10 @@ class Crew:
 
 
 @contextmanager
-def crew(folder: Path, url: str) -> Iterator[Crew]:
-    """A crew without a worker yet; at the end every worker that is left is killed."""
-    command = [sys.executable, "-m", "drumbeat.testing.crew", str(folder), url]
+def crew(folder: Path, url: str, *, within: Sequence[str] = ()) -> Iterator[Crew]:
+    """A crew without a worker yet, started by a command that begins with `within`; at the end every worker that is left
+    is killed."""
+    command = [*within, sys.executable, "-m", "drumbeat.testing.crew", str(folder), url]
     starter = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
     made = Crew(starter)
     try:
