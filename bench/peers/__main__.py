@@ -39,6 +39,7 @@ _DAY = 86_400
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--letters", type=int, default=2000)
+    parser.add_argument("--at-once", type=int, default=16, help="letters each engine sends at a time")
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--patience", type=int, default=150, help="seconds after a kill until a letter counts as lost")
     parser.add_argument("--only", action="append", choices=[name for name, _ in PROGRAMS])
@@ -53,7 +54,7 @@ def main() -> None:
         if name == REDIS and shutil.which("redis-server") is None:
             print("Celery is left out: there is no redis-server on the PATH.", file=sys.stderr)
             continue
-        cost = _measure(name, kind, chosen.letters)
+        cost = _measure(name, kind, chosen)
         kills = _kill(name, kind, chosen)
         ours = cost.each if name == "drumbeat" else ours
         times = cost.each / ours if ours else float("nan")
@@ -115,7 +116,7 @@ class Office:
 
 
 @contextmanager
-def office(name: str, kind: str, patience: int) -> Iterator[Office]:
+def office(name: str, kind: str, patience: int, at_once: int) -> Iterator[Office]:
     """An engine that is ready to enroll and to work; `patience` is how long Celery leaves a dead worker its tasks."""
     with (
         place(kind, empty=name != "drumbeat") as where,
@@ -128,6 +129,7 @@ def office(name: str, kind: str, patience: int) -> Iterator[Office]:
             "PEER_SINK_PORT": str(sink.port),
             "PEER_REDIS_URL": redis_url,
             "PEER_PATIENCE": str(patience),
+            "PEER_AT_ONCE": str(at_once),
         }
         database = Database(where.url)
         made = Office(name, where, sink, environment, broker, database)
@@ -164,9 +166,10 @@ class Cost:
     rss: float
 
 
-def _measure(name: str, kind: str, letters: int) -> Cost:
+def _measure(name: str, kind: str, chosen: argparse.Namespace) -> Cost:
     """Letters from due to recorded by one worker that has sent some before, so that no start is counted."""
-    with office(name, kind, _DAY * 7) as here:
+    letters = chosen.letters
+    with office(name, kind, _DAY * 7, chosen.at_once) as here:
         here.enroll(WARM)
         with _worker(here) as worker:
             assert here.wait(120, WARM), f"{name} did not send the first letters"
@@ -191,7 +194,7 @@ def _measure(name: str, kind: str, letters: int) -> Cost:
 def _kill(name: str, kind: str, chosen: argparse.Namespace) -> Sequence[object]:
     """Kill the worker half-way through its letters and start another, several times; what became of them."""
     longest, recovered = 0.0, True
-    with office(name, kind, 60) as here:
+    with office(name, kind, 60, chosen.at_once) as here:
         for _ in range(chosen.kills):
             already = here.sent()
             here.enroll(chosen.letters)

@@ -16,7 +16,7 @@ from bench.dispatch import HTML, TEXT
 DATABASE_URL = os.environ["PEER_DATABASE_URL"]
 STEPS = 2  # the first letter is due at once, the second
 DAYS = 2  # days later
-CONNECTIONS = 8  # letters at a time
+CONNECTIONS = int(os.environ["PEER_AT_ONCE"])  # letters at a time
 
 _TABLES = """
     CREATE TABLE contacts (id int PRIMARY KEY, email text, first_name text, last_name text, organization_name text);

@@ -16,7 +16,7 @@ from drumbeat.testing.house import letter, open_house, open_world_of
 from drumbeat.worker import Worker
 
 ACCOUNT_ID = OWNER_ID = SEQUENCE_ID = 1
-CONNECTIONS = 8
+CONNECTIONS = int(os.environ["PEER_AT_ONCE"])
 FOLDER = Path(os.environ["PEER_FOLDER"])
 
 

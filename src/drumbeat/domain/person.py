@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import phonenumbers
@@ -85,6 +86,8 @@ _LONGEST_SOUGHT = 255  # characters; what is longer is kept, and nobody is found
 
 def values_to_find(person: Person) -> dict[str, str]:
     """What a person may be found by that stands in custom fields and in the address, as `findable` writes it."""
+    if not person.custom and not person.details:
+        return {}
     named = {f"custom.{name}": value for name, value in person.custom.items()}
     address = person.details.get("address") or {}
     named |= {f"address.{part}": value for part, value in address.items()}
@@ -99,7 +102,7 @@ def search_words(person: Person) -> frozenset[str]:
 
 def words_in(*texts: str | None) -> frozenset[str]:
     """The words of texts as search compares them: without case and accents, an address as one word."""
-    return frozenset(word[:_LONGEST_WORD] for text in texts if text for word in _words(text))
+    return frozenset(chain.from_iterable([_words(text) for text in texts if text]))
 
 
 @lru_cache(maxsize=8192)
@@ -108,7 +111,7 @@ def _words(text: str) -> tuple[str, ...]:
     if not folded.isascii():
         apart = unicodedata.normalize("NFKD", folded)
         folded = "".join(mark for mark in apart if not unicodedata.combining(mark)).casefold()
-    return tuple(_WORD.findall(folded))
+    return tuple([word[:_LONGEST_WORD] for word in _WORD.findall(folded)])
 
 
 def findable(value: object) -> str | None:
