@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy import make_url
+from structlog.testing import capture_logs
 
 from drumbeat.domain.enrollment import State
 from drumbeat.operations.quarantine import reconcile
@@ -105,7 +106,7 @@ def test_a_database_that_crashes_again_and_again_costs_no_letter_and_doubles_non
     server, house, sink = cluster
     sink.script = {At.DOT: Do(delay=0.05)}
     people(house, 60)
-    with working(house, server.url, tmp_path):
+    with capture_logs() as said, working(house, server.url, tmp_path):
         for crash in range(1, 6):
             until(lambda: len(sink.letters) >= crash * 8, 30)  # noqa: B023
             server.stop(signal.SIGQUIT)
@@ -115,6 +116,8 @@ def test_a_database_that_crashes_again_and_again_costs_no_letter_and_doubles_non
     found = enrollments(house)
     assert arrivals(house, log) == {each.id: 1 for each in found}
     assert not any(each.in_doubt for each in found), "every answer was kept until it could be stored"
+    told = [line["event"] for line in said]
+    assert 1 <= told.count("the database is in the way") == told.count("the database is back") <= 5
     assert not any(part.breaches for part in verify_account(house.world.database, house.account_id))
 
 

@@ -35,6 +35,7 @@ from drumbeat.worker.tending import Tending
 POLL_EVERY = 0.25  # seconds between looks at the lanes when nothing is due
 _LANES_AT_ONCE = 50
 _TESTS_AT_ONCE = 4
+_TELL_EVERY = 60.0  # seconds between lines of the log about a database that stays away
 _SHARE = 2.0  # seconds after which a lane gives its seat to one that waits
 
 _log = structlog.get_logger()
@@ -54,6 +55,7 @@ class Worker:
         self._journal = _journal_of(world, self._token)
         self._recovery = Recovery(world, self._journal)
         self._trouble: str | None = None
+        self._told_away_at: float | None = None
         self.tending = Tending(world)
         self._ears = Ears(world)
         self._notices: Future[bool] | None = None
@@ -113,10 +115,23 @@ class Worker:
             for lane in waiting[:room]:
                 self._busy[lane] = pool.submit(self._serve, lane, stop.is_set)
             self._is_crowded = len(waiting) > room
-            return did
         except Unavailable as error:
-            _log.warning("the database is in the way", error=str(error))
+            self._tell_away(error)
             return False
+        self._tell_back()
+        return did
+
+    def _tell_away(self, error: Unavailable) -> None:
+        """Log that the database is in the way: at once, and again each minute that it is."""
+        now = time.monotonic()
+        if self._told_away_at is None or now - self._told_away_at >= _TELL_EVERY:
+            _log.warning("the database is in the way", error=str(error))
+            self._told_away_at = now
+
+    def _tell_back(self) -> None:
+        if self._told_away_at is not None:
+            _log.info("the database is back")
+            self._told_away_at = None
 
     def _carry_notices(self) -> bool:
         """Carry the installation's own letters that are due, beside everything else: its server may be slow."""
