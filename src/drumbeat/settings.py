@@ -246,7 +246,8 @@ again, the others go on, and when it is back it settles what it knows. `tcp_user
 change what this side waits for.
 
 A pooler in transaction mode, such as PgBouncer, may stand before PostgreSQL: end the address with
-`?pooler=transaction`, and statements are not prepared. `migrate`, `backup` and `restore` want the database itself.
+`?pooler=transaction`; statements are not prepared then, and workers at rest look for work four times a second, where
+they are told of it otherwise (NOTIFY). `migrate`, `backup` and `restore` want the database itself.
 
 Where one PostgreSQL is not enough, Citus makes several of them one. On its coordinator, run `CREATE EXTENSION citus` in
 the database, then `drumbeat migrate` and `drumbeat db distribute`, with no worker running, and `db distribute` again

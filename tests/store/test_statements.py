@@ -42,6 +42,7 @@ ACROSS_ACCOUNTS = {
     "inboxes._DUE",
     "kept_answers._EXPIRED",
     "lanes._AWAKE",
+    "lanes._NEXT_WAKE",
     "mailboxes._ANY_REAL",
     "mailboxes._TO_TEST",
     "notices._FIND_DUE",

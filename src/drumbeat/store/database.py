@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from time import monotonic, sleep
@@ -27,6 +28,7 @@ from drumbeat.domain.errors import (
     Misconfigured,
     Unavailable,
 )
+from drumbeat.store.bell import CHANNEL, Listener
 from drumbeat.store.stamps import from_stamp
 from drumbeat.store.transaction import BrokenRule, Snapshot, Tx, first_line
 
@@ -41,7 +43,8 @@ _COMPLAINTS = (sqlite3.Error, psycopg.Error, DBAPIError, PoolTimeout)
 class Database:
     """One SQLite file (readers beside one writer) or one PostgreSQL.
 
-    `breaks` counts the times its connections were found to be gone: what was committed before may be, too.
+    `breaks` counts the times its connections were found to be gone: what was committed before may be, too. `rung` is
+    set when a transaction that made work for workers was committed here, or heard of (`store/bell.py`).
 
     `now` replaces the database's clock in tests; `test_clock` adds the stored offset that
     `drumbeat clock advance` moves. Who waits longer than `busy_for` seconds for a connection, or for the
@@ -61,6 +64,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.test_clock = test_clock
         self.breaks = 0
+        self.rung = threading.Event()
         self._now = now
         if self.is_sqlite:
             self.writer = _sqlite_engine(self.url, busy_for, readers=0)
@@ -93,6 +97,18 @@ class Database:
                 sleep(0.01 * attempt * attempt)
         raise AssertionError  # the loop either returns or raises
 
+    def listener(self) -> Listener:
+        """What hears other processes ring, to be started: not on SQLite, which has one, nor behind a pooler."""
+        can_hear = not self.is_sqlite and "pooler" not in self.url.query
+        return Listener(self._connect_alone if can_hear else None, self.rung)
+
+    def _connect_alone(self) -> psycopg.Connection[Any]:
+        """A connection that is none of the pool's."""
+        address = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        connection = psycopg.connect(address, autocommit=True, **_at_connecting(self.url))
+        connection.execute(_SERVER_NOTICES)
+        return connection
+
     def close(self) -> None:
         """Close every connection."""
         self.writer.dispose()
@@ -103,7 +119,12 @@ class Database:
         # A writer takes SQLite's write lock at once: a read that turns into a write could not wait for it.
         begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
         with self._transaction(self.writer, begin) as (cursor, now):
-            yield Tx(cursor, now, postgresql=not self.is_sqlite)
+            tx = Tx(cursor, now, postgresql=not self.is_sqlite)
+            yield tx
+            if tx.rings and not self.is_sqlite:
+                cursor.execute(f"NOTIFY {CHANNEL}")
+        if tx.rings:
+            self.rung.set()
 
     @contextmanager
     def _transaction(self, engine: Engine, begin: str) -> Iterator[tuple[Any, Callable[[], datetime]]]:
@@ -190,6 +211,7 @@ def _sqlite_engine(url: URL, busy_for: float, *, readers: int) -> Engine:
         _write_ahead(connection, busy_for)
         for pragma in _SQLITE_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
+        connection.execute(f"PRAGMA cache_size=-{_READERS_CACHE if readers else _WRITERS_CACHE}")
         if readers:
             connection.execute("PRAGMA query_only=1")
 
@@ -214,10 +236,11 @@ def _write_ahead(connection: sqlite3.Connection, busy_for: float) -> None:
             sleep(0.01)
 
 
+_WRITERS_CACHE = 8192  # kibibytes: one connection
+_READERS_CACHE = 2048  # as many as there are threads that read; the system keeps the file's pages for them, too
 _SQLITE_PRAGMAS = (
     "synchronous=FULL",
     "foreign_keys=1",
-    "cache_size=-8192",
     "temp_store=MEMORY",
     "wal_autocheckpoint=16000",
 )
@@ -233,7 +256,7 @@ def without_pooler(url: URL) -> URL:
 
 # A machine that is cut off says nothing: without these its peer would wait for a quarter of an hour, or for two hours
 # while it holds the locks of a transaction that nobody ends.
-_AT_CONNECTING = {
+_AT_CONNECTING: Mapping[str, Any] = {
     "application_name": "drumbeat",
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -247,6 +270,11 @@ _SERVER_NOTICES = """
 """
 
 
+def _at_connecting(url: URL) -> dict[str, Any]:
+    """What a connection is asked for, where the address does not say otherwise."""
+    return {name: value for name, value in _AT_CONNECTING.items() if name not in url.query}
+
+
 def _postgresql_engine(url: URL, busy_for: float, pool_size: int) -> Engine:
     is_pooled = "pooler" in url.query
     engine = create_engine(
@@ -256,7 +284,7 @@ def _postgresql_engine(url: URL, busy_for: float, pool_size: int) -> Engine:
         pool_timeout=busy_for,
         pool_reset_on_return=None,
         hide_parameters=True,
-        connect_args={name: value for name, value in _AT_CONNECTING.items() if name not in url.query},
+        connect_args=_at_connecting(url),
     )
 
     @event.listens_for(engine, "connect")

@@ -112,6 +112,8 @@ def add(
 
 def save(tx: Tx, job: Import) -> None:
     """Store a job's settings, status and counts."""
+    if job.status is ImportStatus.RUNNING:
+        tx.ring()
     tx.run(
         _SAVE,
         account_id=job.account_id,

@@ -81,6 +81,7 @@ def hash_key(snapshot: Snapshot, vault: Vault) -> bytes:
 
 def advance_clock(tx: Tx, microseconds: int) -> None:
     """Move the test clock forward."""
+    tx.ring()
     tx.run(_ADVANCE, by=microseconds)
 
 

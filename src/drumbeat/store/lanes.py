@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from drumbeat.store.quarantine import IS_QUARANTINED
-from drumbeat.store.stamps import to_stamp
+from drumbeat.store.stamps import instant_or_none, to_stamp
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Snapshot, Tx
 
 NO_MAILBOX = 0
+_SOON = timedelta(seconds=1)  # whoever is at rest looks by himself no later than that
 
 
 def add(tx: Tx, account_id: int, lane_id: int) -> None:
@@ -25,6 +26,12 @@ def awake(snapshot: Snapshot, now: datetime, limit: int) -> list[tuple[int, int]
     """
     rows = snapshot.all(_AWAKE, now=to_stamp(now), limit=limit)
     return [(row[0], row[1]) for row in rows]
+
+
+def next_wake(snapshot: Snapshot, now: datetime) -> datetime | None:
+    """When the next lane wakes that sleeps now, of any account; None if none will by itself."""
+    row = snapshot.first(_NEXT_WAKE, now=to_stamp(now))
+    return None if row is None else instant_or_none(row[0])
 
 
 def lock(tx: Tx, account_id: int, lane_id: int) -> bool:
@@ -47,6 +54,8 @@ def wake(tx: Tx, account_id: int, woken: Sequence[tuple[int, datetime]]) -> None
     for lane_id, instant in woken:
         stamp = to_stamp(instant)
         earliest[lane_id] = min(stamp, earliest.get(lane_id, stamp))
+    if earliest and min(earliest.values()) <= to_stamp(tx.now + _SOON):
+        tx.ring()
     if earliest:
         tx.run(_WAKE, account_id=account_id, woken=sorted(earliest.items()))
 
@@ -68,6 +77,7 @@ _AWAKE = Statement(f"""
         ORDER BY wake_at LIMIT 1000
     ) AS woken ORDER BY served_at LIMIT :limit
 """)
+_NEXT_WAKE = Statement("SELECT min(wake_at) FROM lanes WHERE wake_at > :now")
 _LOCK = Statement(
     f"SELECT id FROM lanes WHERE account_id = :account_id AND id = :id AND NOT {IS_QUARANTINED} {{skip locked}}"
 )

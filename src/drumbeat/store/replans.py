@@ -35,6 +35,7 @@ class Replan:
 
 def add(tx: Tx, account_id: int, sequence_id: int, kind: ReplanKind, frozen_at: datetime | None = None) -> None:
     """Queue a change behind those of the sequence not yet carried out."""
+    tx.ring()
     tx.run(
         _ADD,
         account_id=account_id,

@@ -90,6 +90,11 @@ class Tx(Snapshot):
     def __init__(self, cursor: Any, now: Callable[[], datetime], *, postgresql: bool) -> None:
         super().__init__(cursor, now, postgresql=postgresql)
         self.memory = None
+        self.rings = False
+
+    def ring(self) -> None:
+        """Let workers at rest look at once when this is committed: there is work for them."""
+        self.rings = True
 
     def run(self, statement: Statement, **parameters: Any) -> None:
         """Execute."""

@@ -24,6 +24,7 @@ from drumbeat.store import lanes, mailboxes
 from drumbeat.store.lanes import NO_MAILBOX
 from drumbeat.store.mailboxes import StoredMailbox
 from drumbeat.store.promises import SENT_JOURNAL
+from drumbeat.store.transaction import Snapshot
 from drumbeat.wiring import World
 from drumbeat.worker.carrier import Carrier
 from drumbeat.worker.ears import Ears
@@ -32,7 +33,11 @@ from drumbeat.worker.notices import carry_next
 from drumbeat.worker.recovery import Recovery
 from drumbeat.worker.tending import Tending
 
-POLL_EVERY = 0.25  # seconds between looks at the lanes when nothing is due
+_POLL_EVERY = 0.25  # seconds between looks at the lanes
+_REST = 1.0  # seconds between looks when nothing is due and whoever makes work is heard
+_STOP_WITHIN = 0.25  # seconds
+_LEAST = 0.2  # seconds of any rest: what comes due meanwhile leaves together, at half the cost
+_APART = 0.04  # seconds over which the workers that heard the same spread their looks
 _LANES_AT_ONCE = 50
 _TESTS_AT_ONCE = 4
 _TELL_EVERY = 60.0  # seconds between lines of the log about a database that stays away
@@ -51,6 +56,8 @@ class Worker:
         self._busy: dict[tuple[int, int], Future[int]] = {}
         self._testing: dict[tuple[int, int], Future[None]] = {}
         self._is_crowded = False
+        self._pause = _POLL_EVERY
+        self._listener = world.database.listener()
         self._token = secrets.token_hex(8)
         self._journal = _journal_of(world, self._token)
         self._recovery = Recovery(world, self._journal)
@@ -75,6 +82,7 @@ class Worker:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; lanes are served side by side, and a stopping one gets its grace."""
+        self._listener.start()
         try:
             with (
                 ThreadPoolExecutor(self._world.settings.seats, thread_name_prefix="lane") as pool,
@@ -83,17 +91,27 @@ class Worker:
             ):
                 while not stop.is_set():
                     if not self._turn(pool, testers, ears, stop):
-                        stop.wait(POLL_EVERY)
+                        self._rest(stop)
         finally:
             self.close()
 
     def close(self) -> None:
         """Hang up every connection."""
+        self._listener.close()
         for carrier in self._carriers.values():
             carrier.close()
         self._carriers.clear()
         if self._journal is not None:
             self._journal.close()
+
+    def _rest(self, stop: threading.Event) -> None:
+        """Wait until there may be something to do, or `stop`."""
+        rung, begins = self._world.database.rung, time.monotonic()
+        stop.wait(_LEAST + _APART * int(self._token[:2], 16) / 256)
+        while not stop.is_set() and (left := begins + self._pause - time.monotonic()) > 0:
+            if rung.wait(min(left, _STOP_WITHIN)):
+                break
+        rung.clear()
 
     def _turn(
         self, pool: ThreadPoolExecutor, testers: ThreadPoolExecutor, ears: ThreadPoolExecutor, stop: threading.Event
@@ -114,8 +132,10 @@ class Worker:
             room = self._world.settings.seats - len(self._busy)
             for lane in waiting[:room]:
                 self._busy[lane] = pool.submit(self._serve, lane, stop.is_set)
+                self._busy[lane].add_done_callback(self._look_again)
             self._is_crowded = len(waiting) > room
         except Unavailable as error:
+            self._pause = _POLL_EVERY
             self._tell_away(error)
             return False
         self._tell_back()
@@ -133,6 +153,11 @@ class Worker:
             _log.info("the database is back")
             self._told_away_at = None
 
+    def _look_again(self, served: Future[int]) -> None:
+        """A seat is free, and somebody may wait for it."""
+        if not served.cancelled() and served.exception() is None and served.result() > 0:
+            self._world.database.rung.set()
+
     def _carry_notices(self) -> bool:
         """Carry the installation's own letters that are due, beside everything else: its server may be slow."""
         sender, did = self._world.sender, False
@@ -149,9 +174,16 @@ class Worker:
     def _awake(self) -> list[tuple[int, int]]:
         with self._world.database.read() as snapshot:
             found = lanes.awake(snapshot, snapshot.now, _LANES_AT_ONCE)
+            self._pause = _POLL_EVERY if found else self._until_next(snapshot)
         unsettled = [lane for lane, carrier in list(self._carriers.items()) if carrier.has_unsettled]
         may_send = not self._recovery.is_due and self._can_keep_answers()
         return list(dict.fromkeys(found + unsettled)) if may_send else unsettled
+
+    def _until_next(self, snapshot: Snapshot) -> float:
+        """Seconds to rest when nothing is due: until something is, but never for long."""
+        longest = _REST if self._listener.hears else _POLL_EVERY
+        wakes_at = lanes.next_wake(snapshot, snapshot.now)
+        return longest if wakes_at is None else min(longest, (wakes_at - snapshot.now).total_seconds())
 
     def _can_keep_answers(self) -> bool:
         """Whether the journal takes what servers will answer; why it does not is logged once."""
