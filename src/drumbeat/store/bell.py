@@ -40,7 +40,7 @@ class Listener:
         """Hear no more."""
         self._ending.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(2 * _LOOK_UP_EVERY)  # who is just connecting to nobody ends with the process
 
     def _run(self, connect: Callable[[], psycopg.Connection[Any]]) -> None:
         while not self._ending.is_set():
