@@ -205,7 +205,7 @@ class TestFinding:
 
         def found(since: timedelta = timedelta(0), **asked: int) -> list[int]:
             sought = {"after": 0, "limit": 9} | asked
-            return enrollments.list_blocked(tx, us.account_id, FailureReason.AUTH, tx.now + since, **sought)
+            return enrollment_pages.list_blocked(tx, us.account_id, FailureReason.AUTH, tx.now + since, **sought)
 
         assert found(mailbox_id=us.mailbox_id) == [1, 2]
         assert found(mailbox_id=us.mailbox_id, after=1) == [2]
@@ -261,7 +261,7 @@ def test_another_account_with_the_same_ids_sees_and_changes_nothing(tx: Tx, us: 
     assert enrollments.sequences_of_address(tx, account_id, "hash-1") == frozenset()
     assert enrollments.latest_in_sequence(tx, account_id, 1, CONTACT, [(1, "hash-1")]) == []
     assert enrollments.list_waiting(tx, account_id, 1, 0, 9) == []
-    assert enrollments.list_blocked(tx, account_id, FailureReason.AUTH, tx.now, after=0, limit=9) == []
+    assert enrollment_pages.list_blocked(tx, account_id, FailureReason.AUTH, tx.now, after=0, limit=9) == []
     assert (
         enrollments.save(tx, account_id, [(structs.replace(ours, state=State.BLOCKED, revision=1), 0)]) == frozenset()
     )

@@ -13,7 +13,7 @@ from drumbeat.domain.enrollment import Enrollment, State
 from drumbeat.domain.happening import Decision, Resumed
 from drumbeat.domain.machine import decide
 from drumbeat.operations.changes import Change, store
-from drumbeat.store import enrollments, lanes
+from drumbeat.store import enrollment_pages, enrollments, lanes
 from drumbeat.store.transaction import Tx
 
 HEALS_FOR = timedelta(days=14)
@@ -43,7 +43,7 @@ def release(
     released = 0
     for reason in reasons:
         after = 0
-        while ids := enrollments.list_blocked(
+        while ids := enrollment_pages.list_blocked(
             tx,
             account_id,
             reason,

@@ -1,13 +1,15 @@
-"""Pages of enrollments as lists show them: by id, all of an account's, or those named, or of some people."""
+"""Pages of enrollments by id: as lists show them, or of those that a cause which went away had blocked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from drumbeat.domain.delivery import FailureReason
 from drumbeat.domain.enrollment import Enrollment
 from drumbeat.domain.person import PersonKind
 from drumbeat.store.enrollments import find_many
+from drumbeat.store.stamps import to_stamp
 from drumbeat.store.statement import Statement
 from drumbeat.store.transaction import Snapshot
 
@@ -56,6 +58,32 @@ def list_page(
     return [found[id] for id in listed]
 
 
+def list_blocked(
+    snapshot: Snapshot,
+    account_id: int,
+    reason: FailureReason,
+    planned_since: datetime,
+    *,
+    mailbox_id: int | None = None,
+    actor_id: int | None = None,
+    after: int,
+    limit: int,
+) -> list[int]:
+    """Ids of enrollments blocked for `reason`, planned since then, by id: those that send from this mailbox,
+    for this actor, or (neither named) all of the account."""
+    rows = snapshot.all(
+        _BLOCKED,
+        account_id=account_id,
+        reason=reason.value,
+        since=to_stamp(planned_since),
+        mailbox_id=mailbox_id or _ANY,
+        actor_id=actor_id or _ANY,
+        after=after,
+        limit=limit,
+    )
+    return [row[0] for row in rows]
+
+
 _CONDITIONS = {
     "actor_id": "e.actor_id = :actor_id",
     "runs_sequence_id": "e.state <> 'finished' AND e.runs_sequence_id = :runs_sequence_id",
@@ -82,3 +110,11 @@ def _page_statement(where: str, order: str) -> Statement:
 
 
 _PAGES: dict[tuple[str, str], Statement] = {}
+_ANY = 0
+_BLOCKED = Statement("""
+    SELECT e.id FROM enrollments e JOIN users u ON u.account_id = e.account_id AND u.id = e.actor_id
+    WHERE e.account_id = :account_id AND e.state = 'blocked' AND e.failure_reason = :reason
+        AND :mailbox_id IN (0, coalesce(e.mailbox_id, u.mailbox_id)) AND :actor_id IN (0, e.actor_id)
+        AND e.ready_at >= :since AND e.id > :after
+    ORDER BY e.id LIMIT :limit
+""")

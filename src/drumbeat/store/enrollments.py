@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from msgspec import structs
@@ -95,32 +94,6 @@ def ongoing_of_person(
 def ongoing_of_address(snapshot: Snapshot, account_id: int, address_hash: str) -> list[int]:
     """Ids of the ongoing enrollments of an address key, lead's or contact's."""
     rows = snapshot.all(_OF_ADDRESS, account_id=account_id, address_hash=address_hash)
-    return [row[0] for row in rows]
-
-
-def list_blocked(
-    snapshot: Snapshot,
-    account_id: int,
-    reason: FailureReason,
-    planned_since: datetime,
-    *,
-    mailbox_id: int | None = None,
-    actor_id: int | None = None,
-    after: int,
-    limit: int,
-) -> list[int]:
-    """Ids of enrollments blocked for `reason`, planned since then, by id: those that send from this mailbox,
-    for this actor, or (neither named) all of the account."""
-    rows = snapshot.all(
-        _BLOCKED,
-        account_id=account_id,
-        reason=reason.value,
-        since=to_stamp(planned_since),
-        mailbox_id=mailbox_id or _ANY,
-        actor_id=actor_id or _ANY,
-        after=after,
-        limit=limit,
-    )
     return [row[0] for row in rows]
 
 
@@ -373,14 +346,6 @@ _OF_PERSON = Statement("""
 _OF_ADDRESS = Statement("""
     SELECT id FROM enrollments
     WHERE account_id = :account_id AND address_hash = :address_hash AND state <> 'finished' ORDER BY id
-""")
-_ANY = 0
-_BLOCKED = Statement("""
-    SELECT e.id FROM enrollments e JOIN users u ON u.account_id = e.account_id AND u.id = e.actor_id
-    WHERE e.account_id = :account_id AND e.state = 'blocked' AND e.failure_reason = :reason
-        AND :mailbox_id IN (0, coalesce(e.mailbox_id, u.mailbox_id)) AND :actor_id IN (0, e.actor_id)
-        AND e.ready_at >= :since AND e.id > :after
-    ORDER BY e.id LIMIT :limit
 """)
 _SEQUENCES_OF_ADDRESS = Statement("""
     SELECT sequence_id, runs_sequence_id FROM enrollments
