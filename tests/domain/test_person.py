@@ -244,6 +244,7 @@ def test_custom_fields_and_parts_of_the_address_are_told_apart() -> None:
     )
     assert values_to_find(ada) == {"custom.city": "Tea", "address.city": "London"}
     assert values_to_find(structs.replace(ADA, custom={}, details={"address": None})) == {}
+    assert values_to_find(structs.replace(ADA, custom={}, details={})) == {}
 
 
 def test_letters_reach_addresses_whose_local_part_is_ascii() -> None:
